@@ -1,0 +1,26 @@
+"""What happens to a connection, one line each: connect and disconnect at INFO, receive at DEBUG."""
+
+import logging
+from typing import Any
+
+logger = logging.getLogger("consumers")
+
+
+def connected(scope: Any) -> None:
+    logger.info("%s %s connect", _client(scope), scope["path"])
+
+
+def received(scope: Any) -> None:
+    logger.debug("%s %s receive", _client(scope), scope["path"])
+
+
+def disconnected(scope: Any, code: int | None = None) -> None:
+    """``code`` is the WebSocket close code; HTTP has none."""
+    logger.info(
+        "%s %s disconnect%s", _client(scope), scope["path"], "" if code is None else f" {code}"
+    )
+
+
+def _client(scope: Any) -> str:
+    host, port = scope.get("client") or ("-", "-")
+    return f"{host}:{port}"

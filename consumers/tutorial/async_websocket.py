@@ -1,0 +1,24 @@
+"""The tutorial's consumer: it trusts what it is sent."""
+
+import json
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from consumers import journal
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
+
+    async def connect(self) -> None:
+        journal.connected(self.scope)
+        await self.accept()
+
+    async def receive(self, text_data: str) -> None:
+        journal.received(self.scope)
+        text_data_json = json.loads(text_data)
+        message = text_data_json["message"]
+        await self.send(text_data=json.dumps({"message": message}))
+
+    async def disconnect(self, close_code: int) -> None:
+        journal.disconnected(self.scope, close_code)

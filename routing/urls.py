@@ -1,0 +1,49 @@
+"""The URL tables: which URL reaches which consumer, and what stands in front of it."""
+
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.consumer import SyncConsumer
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import path, re_path
+from django.utils.module_loading import import_string
+
+from consumers.catalogue import CATALOGUE, Exhibit
+from routing.isolation import isolated
+from routing.refusal import not_found
+
+
+def is_mounted(exhibit: Exhibit) -> bool:
+    """Stock exhibits let one visitor stall all others, so they are there only while DEBUG."""
+    return settings.DEBUG or exhibit.edition != "stock"
+
+
+def mount(exhibit: Exhibit) -> Any:
+    """Make the ASGI application of an exhibit."""
+    consumer = import_string(exhibit.consumer)
+    if not isinstance(consumer, type):
+        return consumer
+    application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
+    if issubclass(consumer, SyncConsumer) and exhibit.edition != "stock":
+        application = isolated(application)
+    # A WebSocket is authenticated once, in asgi.py; over HTTP each message is a request.
+    return AuthMiddlewareStack(application) if exhibit.protocol == "http" else application
+
+
+# Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
+def _patterns(protocol: str) -> list[Any]:
+    return [
+        path(route, mount(exhibit))
+        for exhibit in CATALOGUE
+        if exhibit.protocol == protocol and is_mounted(exhibit)
+        for route in exhibit.routes
+    ]
+
+
+def _otherwise(application: Any) -> Any:
+    return re_path("", application)
+
+
+websocket_urlpatterns = [*_patterns("websocket"), _otherwise(not_found)]
+http_urlpatterns = [*_patterns("http"), _otherwise(get_asgi_application())]

@@ -1,0 +1,141 @@
+"""Starting an ASGI server of this project on a free loopback port, for as long as it is needed."""
+
+import http.client
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTUP_SECONDS = 30.0
+SHUTDOWN_SECONDS = 15.0
+
+ARGUMENTS: dict[str, list[str]] = {
+    "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
+    "uvicorn": ["--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"],
+    "hypercorn": ["--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"],
+    "granian": ["--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"],
+}
+"""What follows ``python -m <server>``, before the application."""
+
+
+class ServerError(Exception):
+    """A server that is not installed, or that did not start; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def version(self) -> str:
+        return version(self.name)
+
+    def log(self) -> str:
+        """All that the server and the application have printed so far."""
+        return self.log_file.read_text(errors="replace")
+
+
+def installed() -> list[str]:
+    """Names of the servers that can be started here."""
+    return [name for name in ARGUMENTS if importlib.util.find_spec(name)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serve(
+    name: str = "daphne",
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    application: str = "sandbox.asgi:application",
+) -> Iterator[Server]:
+    """Run a server until the block ends, whatever ends it.
+
+    ``environment`` is added to this process's own, ``prefix`` goes before the command (such as
+    ``("taskset", "-c", "0")``). Raises ServerError.
+    """
+    if name not in ARGUMENTS:
+        raise ServerError(f"There is no server {name!r}: choose from {', '.join(ARGUMENTS)}.")
+    if name not in installed():
+        raise ServerError(
+            f"The server {name} is not installed: pip install '.[servers]' brings it."
+        )
+    port = port or free_port()
+    arguments = [argument.format(port=port) for argument in ARGUMENTS[name]]
+    with tempfile.TemporaryDirectory() as folder:
+        log_file = Path(folder) / "log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 # the command is ours
+                [*prefix, sys.executable, "-m", name, *arguments, application],
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own: Granian's workers must end too
+            )
+        server = Server(name, port, process, log_file)
+        try:
+            _wait_until_it_answers(server)
+            yield server
+        finally:
+            _stop(process)
+
+
+def _wait_until_it_answers(server: Server) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise ServerError(f"{server.name} ended before it answered. Its log:\n{server.log()}")
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+            connection.request("HEAD", "/")
+            connection.getresponse()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    raise ServerError(
+        f"{server.name} did not answer within {STARTUP_SECONDS:g} s. Its log:\n{server.log()}"
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, end)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(SHUTDOWN_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
