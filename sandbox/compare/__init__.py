@@ -1,0 +1,1 @@
+"""The comparison: the same probes to every exhibit, over real sockets, in one matrix."""
