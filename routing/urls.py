@@ -5,6 +5,7 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack
 from channels.consumer import SyncConsumer
 from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.urls import path, re_path
 from django.utils.module_loading import import_string
@@ -45,5 +46,8 @@ def _otherwise(application: Any) -> Any:
     return re_path("", application)
 
 
+# Django serves its static files under runserver only; here they are served under every server.
+django_application = ASGIStaticFilesHandler(get_asgi_application())
+
 websocket_urlpatterns = [*_patterns("websocket"), _otherwise(not_found)]
-http_urlpatterns = [*_patterns("http"), _otherwise(get_asgi_application())]
+http_urlpatterns = [*_patterns("http"), _otherwise(django_application)]

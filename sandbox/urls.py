@@ -2,6 +2,18 @@
 
 from django.urls import path
 
+from consumers.catalogue import CATALOGUE
+from routing.urls import is_mounted
 from sandbox import views
 
-urlpatterns = [path("", views.index, name="index")]
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
+    # A WebSocket URL opened as a web page. HTTP exhibits never get here.
+    *(
+        path(route, views.speaks_websocket, {"exhibit": exhibit})
+        for exhibit in CATALOGUE
+        if exhibit.protocol == "websocket" and is_mounted(exhibit)
+        for route in exhibit.routes
+    ),
+]

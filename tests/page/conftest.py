@@ -1,0 +1,109 @@
+"""A headless Chromium in front of a real Daphne."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from sandbox.servers import ROOT, Server, serve
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+ARGUMENTS = [
+    "--no-sandbox",  # Chromium's own sandbox does not start for root, as whom containers run
+    "--disable-background-networking",  # the tests need no network but loopback
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Trouble:
+    """What the browser complained about, and what a test expects it to complain about."""
+
+    seen: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    """Parts of complaints that are no surprise."""
+
+    def expect(self, *parts: str) -> None:
+        self.expected.extend(parts)
+
+    def surprises(self) -> list[str]:
+        return [told for told in self.seen if not any(part in told for part in self.expected)]
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.seen.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
+
+    def failed(self, request: Request) -> None:
+        self.seen.append(f"failed request: {request.url} {request.failure}")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings with a migrated database, in which ada has the password enigma."""
+    environment = {
+        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('page') / 'db.sqlite3'}",
+        "DJANGO_SUPERUSER_USERNAME": "ada",
+        "DJANGO_SUPERUSER_PASSWORD": "enigma",
+        "DJANGO_SUPERUSER_EMAIL": "ada@example.org",
+    }
+    for command in (["migrate", "--verbosity=0"], ["createsuperuser", "--noinput"]):
+        subprocess.run(  # noqa: S603 # the commands are Django's
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            check=True,
+            capture_output=True,
+        )
+    return environment
+
+
+@pytest.fixture(scope="session")
+def site(environment: dict[str, str]) -> Iterator[Server]:
+    """A Daphne whose database is migrated."""
+    with serve("daphne", environment=environment) as server:
+        yield server
+
+
+# Not for the whole session: while Playwright's loop runs, no other test can run one of its own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium: without one, these tests are skipped, but in CI they fail."""
+    if CHROMIUM is None:
+        told = "No Chromium on PATH: apt-get install chromium brings the one these tests drive."
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(told)
+        pytest.skip(told)
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    """Where a test says which complaints of the browser it expects."""
+    return Trouble()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Server, trouble: Trouble) -> Iterator[Page]:
+    """A tab on the site. Any console error or failed request that was not expected is a failure."""
+    with browser.new_context(base_url=site.url) as context:
+        context.set_default_timeout(15_000)
+        context.on("console", trouble.console)
+        context.on("weberror", lambda error: trouble.seen.append(f"uncaught: {error.error}"))
+        context.on("requestfailed", trouble.failed)
+        yield context.new_page()
+        assert trouble.surprises() == []

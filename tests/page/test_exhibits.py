@@ -1,0 +1,92 @@
+"""The list of exhibits, the page of each, and what their URLs say to a browser."""
+
+import http.client
+import shlex
+import subprocess
+import sys
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from consumers.catalogue import CATALOGUE, Exhibit
+from sandbox.servers import Server
+
+ECHO = [exhibit for exhibit in CATALOGUE if exhibit.edition == "echo"]
+WEBSOCKETS = [exhibit for exhibit in ECHO if exhibit.protocol == "websocket"]
+REPLY = '{"message":"hi"}'
+
+
+def by_id(exhibit: Exhibit) -> str:
+    return exhibit.id
+
+
+def test_the_first_page_lists_every_exhibit(page: Page) -> None:
+    """/ shows the class and the URL of each exhibit, and its commands when asked."""
+    page.goto("/")
+    for exhibit in ECHO:
+        row = page.locator(".cards li", has=page.get_by_text(exhibit.url, exact=True))
+        expect(row.locator(".type")).to_have_text(exhibit.type)
+        row.locator("summary").click()
+        expect(row.locator("pre").first).to_be_visible()
+    expect(page.locator(".cards li")).to_have_count(len(CATALOGUE))
+
+
+@pytest.mark.parametrize("exhibit", ECHO, ids=by_id)
+def test_the_console_snippet_gets_the_echo(page: Page, exhibit: Exhibit) -> None:
+    """The snippet on an exhibit's page, pasted into the browser's console, prints the echo."""
+    page.goto(f"/exhibits/{exhibit.id}/")
+    snippet = page.locator(".command", has_text="Browser console").locator("code").inner_text()
+    with page.expect_console_message() as told:
+        page.evaluate(f"async () => {{ {snippet} }}")
+    assert told.value.text == REPLY
+
+
+def test_curl_gets_the_echo(page: Page) -> None:
+    """The curl command of the HTTP exhibit prints the echo."""
+    page.goto("/exhibits/echo/async-http/")
+    command = page.locator(".command", has_text="Shell").locator("code").inner_text()
+    done = subprocess.run(  # noqa: S603 # the command that the page shows is ours
+        [*shlex.split(command), "--silent"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == REPLY
+
+
+def test_the_websocket_client_gets_the_echo(page: Page) -> None:
+    """The client in the shell command of a WebSocket exhibit prints the echo."""
+    page.goto("/exhibits/echo/websocket/")
+    command = page.locator(".command", has_text="Shell").locator("code").inner_text()
+    client, url = shlex.split(command)
+    assert client == ".venv/bin/websockets"
+    with subprocess.Popen(  # noqa: S603 # the command that the page shows is ours
+        [sys.executable, "-m", "websockets", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"message": "hi"}\n')
+        process.stdin.flush()
+        assert any(REPLY in line.decode() for line in process.stdout)
+        process.stdin.close()
+
+
+def test_the_copy_button_copies(browser: Browser, site: Server) -> None:
+    """A command's button puts it on the clipboard and says so."""
+    permissions = ["clipboard-read", "clipboard-write"]
+    with browser.new_context(base_url=site.url, permissions=permissions) as context:
+        page = context.new_page()
+        page.goto("/exhibits/echo/async-http/")
+        page.get_by_role("button", name="Copy the shell command").click()
+        expect(page.get_by_text("Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()").startswith("curl -d")
+
+
+@pytest.mark.parametrize("exhibit", WEBSOCKETS, ids=by_id)
+def test_a_websocket_url_tells_a_browser_so(site: Server, exhibit: Exhibit) -> None:
+    """A WebSocket exhibit's URL over plain HTTP answers 426, with words and a link."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port)
+    connection.request("GET", exhibit.url)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    assert (response.status, response.headers["Upgrade"]) == (426, "websocket")
+    assert "speaks WebSocket" in body
+    assert f'href="/exhibits/{exhibit.id}/"' in body
