@@ -144,6 +144,13 @@ async def _open(url: str, trace: Trace | None) -> AsyncIterator[_Stream]:
 # WebSocket
 
 
+class _AnyFrame(Frame):
+    """A frame that may break the rules, as those of a faulty client do."""
+
+    def check(self) -> None:
+        pass
+
+
 class WebSocket:
     """An open WebSocket."""
 
@@ -172,8 +179,7 @@ class WebSocket:
     async def send_frame(self, opcode: Opcode, payload: bytes, *, fin: bool = True) -> None:
         """Send any frame, allowed or not."""
         self._stream.note(opcode.name.lower() + ("" if fin else " …"), payload, sent=True)
-        # Not through the protocol, which would refuse what only a faulty client sends.
-        await self._stream.write(Frame(opcode, payload, fin).serialize(mask=True))
+        await self._stream.write(_AnyFrame(opcode, payload, fin).serialize(mask=True))
 
     async def receive(self, timeout: float = TIMEOUT) -> str | bytes | Pong:  # noqa: ASYNC109 # the caller's words
         """Return the next message or pong. Raises ClosedError, TimeoutError."""
@@ -248,7 +254,9 @@ class WebSocket:
                 if frame.fin:
                     message = b"".join(bytes(fragment.data) for fragment in self._fragments)
                     is_text = self._fragments[0].opcode is Opcode.TEXT
-                    self._received.append(message.decode() if is_text else message)
+                    self._received.append(
+                        message.decode(errors="backslashreplace") if is_text else message
+                    )
                     self._fragments.clear()
         self._stream.note(kind, payload)
 
@@ -332,6 +340,10 @@ class HttpConnection:
         self._stream = stream
         self._host = host
         self._protocol = h11.Connection(h11.CLIENT)
+
+    @property
+    def is_reusable(self) -> bool:
+        return self._protocol.our_state is h11.IDLE
 
     @property
     def local_address(self) -> str:

@@ -1,0 +1,161 @@
+"""Putting the probes to the exhibits, and judging what is seen."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from websockets.exceptions import InvalidHandshake
+
+from consumers.catalogue import Exhibit
+from sandbox.compare.differences import LOOSE_EDITIONS, declared
+from sandbox.compare.probes import TABLES, Probe
+from sandbox.compare.steps import Session, ended
+from sandbox.compare.wire import ClosedError, Event, RefusedError
+
+Verdict = Literal["same", "declared", "differs", "n/a"]
+
+CELL_SECONDS = 10.0
+CELLS_AT_ONCE = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that is up."""
+
+    server: str
+    version: str
+    url: str
+    log: Callable[[], str] | None = None
+    """What it has printed so far, where that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one probe saw of one exhibit on one server."""
+
+    server: str
+    exhibit: str
+    probe: str
+    verdict: Verdict
+    expected: str
+    seen: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    details: tuple[str, ...] = ()
+    events: tuple[Event, ...] = field(default=(), repr=False)
+
+
+async def compare(
+    target: Target,
+    questions: Iterable[tuple[Exhibit, Probe]],
+    *,
+    cell_seconds: float = CELL_SECONDS,
+    progress: Callable[[Cell], None] = lambda _: None,
+) -> list[Cell]:
+    """Put every question to the target; the cells come in the order of the questions."""
+    turn = asyncio.Semaphore(CELLS_AT_ONCE)
+    cells: dict[tuple[Exhibit, Probe], Cell] = {}
+
+    async def put(exhibit: Exhibit, probe: Probe) -> None:
+        async with turn:
+            cell = await _cell(target, exhibit, probe, cell_seconds)
+        cells[exhibit, probe] = cell
+        progress(cell)
+
+    questions = list(questions)
+    async with asyncio.TaskGroup() as together:
+        for exhibit, probe in questions:
+            if not probe.alone:
+                together.create_task(put(exhibit, probe))
+    for exhibit, probe in questions:
+        if probe.alone:
+            await put(exhibit, probe)
+    return [cells[question] for question in questions]
+
+
+def questions(
+    exhibits: Sequence[Exhibit], probes: Sequence[str] = ()
+) -> list[tuple[Exhibit, Probe]]:
+    """Pair each exhibit with the probes of its edition, all or those named."""
+    return [
+        (exhibit, probe)
+        for exhibit in exhibits
+        for probe in TABLES.get(exhibit.edition, ())
+        if not probes or probe.id in probes
+    ]
+
+
+async def _cell(target: Target, exhibit: Exhibit, probe: Probe, seconds: float) -> Cell:
+    blank = Cell(target.server, exhibit.id, probe.id, "n/a", probe.expected)
+    if probe.only and probe.only != exhibit.protocol:
+        return replace(blank, reason=probe.because)
+    if probe.reads_log and target.log is None:
+        return replace(blank, reason="Only the server's own log can tell, and it is not here.")
+    loose = exhibit.edition in LOOSE_EDITIONS and not probe.exact
+    session = Session(exhibit, target.url, target.log, loose)
+    seen = await _seen(session, probe, seconds)
+    verdict, reason = judge(probe, exhibit, target.server, seen)
+    return replace(
+        blank,
+        verdict=verdict,
+        seen=seen,
+        reason=reason,
+        seconds=session.trace.events[-1].at if session.trace.events else 0.0,
+        details=tuple(session.details),
+        events=tuple(session.trace.events),
+    )
+
+
+async def _seen(session: Session, probe: Probe, seconds: float) -> str:
+    """Take the steps, until one cannot be taken."""
+    words: list[str] = []
+    try:
+        async with session, asyncio.timeout(seconds):
+            for step in probe.steps:
+                words.append(await step.run(session))  # noqa: PERF401 # keep what precedes a failure
+    except ClosedError as closed:
+        words.append(ended(closed))
+    except RefusedError as refused:
+        words.append(f"refused {refused.status}")
+    except InvalidHandshake as error:
+        words.append(f"broken handshake: {error}")
+    except TimeoutError:
+        words.append(f"nothing more within {seconds:g} s")
+    except OSError as error:
+        words.append(f"no connection: {error}")
+    return "; ".join(filter(None, words))
+
+
+def judge(probe: Probe, exhibit: Exhibit, server: str, seen: str) -> tuple[Verdict, str]:
+    """Give the verdict on what was seen, and the reason where it is not the contract's words."""
+    declaration = declared(probe.id, exhibit.id, server)
+    if declaration is None:
+        return ("same", "") if seen == probe.expected else ("differs", "")
+    declared_words, reason = declaration
+    if seen == declared_words:
+        return "declared", reason
+    return "differs", f"Declared is “{declared_words}”: {reason}"
+
+
+def agree(cells: Sequence[Cell]) -> list[Cell]:
+    """Of a probe's cells that are the same, find those whose error is told in other words."""
+    usual: dict[str, tuple[str, ...]] = {}
+    for probe in {cell.probe for cell in cells}:
+        told = Counter(
+            cell.details for cell in cells if cell.probe == probe and cell.verdict == "same"
+        )
+        if told:
+            usual[probe] = told.most_common(1)[0][0]
+    return [
+        replace(
+            cell,
+            verdict="differs",
+            seen=f"{cell.seen}: {' / '.join(cell.details)}",
+            reason=f"The others say: {' / '.join(usual[cell.probe])}",
+        )
+        if cell.verdict == "same" and cell.details != usual[cell.probe]
+        else cell
+        for cell in cells
+    ]

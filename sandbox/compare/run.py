@@ -1,0 +1,75 @@
+"""A whole run: the servers one after another, every exhibit on each."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from consumers.catalogue import Exhibit
+from sandbox.compare.engine import CELL_SECONDS, Cell, Target, agree, compare
+from sandbox.compare.probes import LIMITS, Probe
+from sandbox.compare.report import Report
+from sandbox.compare.wire import ClosedError, http
+from sandbox.servers import ARGUMENTS, serve
+
+
+class UnreachableError(Exception):
+    """Nothing answers at a URL; the message says which and why."""
+
+
+@contextmanager
+def started(server: str) -> Iterator[Target]:
+    """Start a server with the settings that the probes are written for. Raises ServerError."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **LIMITS,
+            "ALLOWED_HOSTS": "localhost,127.0.0.1",
+            "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
+            "DEBUG": "1",  # the stock edition is mounted
+            "LOG_LEVEL": "INFO",  # disconnects are logged
+        }
+        with serve(server, environment=environment) as running:
+            yield Target(server, running.version, running.url, running.log)
+
+
+@contextmanager
+def found(url: str, server: str | None = None) -> Iterator[Target]:
+    """Look at a deployment that somebody else runs. Raises UnreachableError."""
+    url = url.rstrip("/")
+    try:
+        response = asyncio.run(http("GET", f"{url}/"))
+    except (OSError, TimeoutError, ClosedError) as error:
+        raise UnreachableError(f"{url} does not answer: {error or 'it is silent'}.") from error
+    says = response.header("server") or ""
+    if server is None:
+        server = next((name for name in ARGUMENTS if says.lower().startswith(name)), "daphne")
+    yield Target(server, f"at {url}", url)
+
+
+def run(
+    sources: Iterable[AbstractContextManager[Target]],
+    questions: Sequence[tuple[Exhibit, Probe]],
+    *,
+    cell_seconds: float = CELL_SECONDS,
+    progress: Callable[[Cell], None] = lambda _: None,
+) -> Report:
+    """Put the questions to each server, one server at a time."""
+    now, began = datetime.now(UTC), time.monotonic()
+    cells: list[Cell] = []
+    targets: list[Target] = []
+    for source in sources:
+        with source as target:
+            targets.append(target)
+            cells += asyncio.run(
+                compare(target, questions, cell_seconds=cell_seconds, progress=progress)
+            )
+    return Report(
+        now.isoformat(timespec="seconds"),
+        time.monotonic() - began,
+        tuple(targets),
+        tuple(dict.fromkeys(exhibit for exhibit, _ in questions)),
+        tuple(agree(cells)),
+    )

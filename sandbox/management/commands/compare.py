@@ -1,0 +1,116 @@
+"""``manage.py compare``: a thin shell over sandbox/compare/."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress
+
+from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.compare.engine import questions
+from sandbox.compare.report import Report, as_json
+from sandbox.compare.run import UnreachableError, found, run, started
+from sandbox.compare.terminal import show
+from sandbox.servers import ARGUMENTS, ServerError
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Put the same probes to every exhibit, over real sockets, and show in one matrix where "
+        "they agree, where they differ, and why. Exit status: 0 when every cell is as the "
+        "contract or a declared difference says, 1 otherwise, 2 for usage."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "exhibits",
+            nargs="*",
+            metavar="EXHIBIT|EDITION",
+            help="such as tutorial or echo/json-websocket; echo unless given",
+        )
+        parser.add_argument(
+            "--server",
+            action="append",
+            default=[],
+            dest="servers",
+            metavar="NAME",
+            help=f"{', '.join(ARGUMENTS)}; repeatable; daphne unless given. "
+            "With --url: the server that runs there",
+        )
+        parser.add_argument("--url", help="compare what runs there, and start no server")
+        parser.add_argument(
+            "--probe",
+            action="append",
+            default=[],
+            dest="probes",
+            metavar="ID",
+            help="put this probe only; repeatable",
+        )
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write every frame as JSON")
+
+    def handle(
+        self,
+        *,
+        exhibits: list[str],
+        servers: list[str],
+        url: str | None,
+        probes: list[str],
+        json: Path | None,
+        **_options: Any,
+    ) -> None:
+        asked = questions(_exhibits(exhibits), probes)
+        outputs: list[tuple[Path, Callable[[Report], str]]] = [
+            (path, write) for path, write in ((json, as_json),) if path
+        ]
+        for path, _ in outputs:
+            _must_be_writable(path)
+        sources = (
+            [found(url, servers[0] if servers else None)]
+            if url
+            else [started(server) for server in servers or ["daphne"]]
+        )
+        try:
+            with Progress(console=Console(stderr=True), transient=True) as progress:
+                task = progress.add_task("Comparing", total=len(asked) * len(sources))
+                report = run(sources, asked, progress=lambda _: progress.advance(task))
+        except (ServerError, UnreachableError) as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+        for path, write in outputs:
+            path.write_text(write(report))
+        self.stdout.ending = ""  # rich ends its lines itself
+        show(report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
+        if not report.is_good:
+            sys.exit(1)
+
+
+def _exhibits(names: Sequence[str]) -> list[Exhibit]:
+    chosen: list[Exhibit] = []
+    for name in names or ["echo"]:
+        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition)]
+        if not matching:
+            ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
+            raise CommandError(
+                f"There is no exhibit or edition {name!r}: choose from {', '.join(EDITIONS)}, "
+                f"{ids}.",
+                returncode=USAGE,
+            )
+        chosen += matching
+    return list(dict.fromkeys(chosen))
+
+
+def _must_be_writable(path: Path) -> None:
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror}.", returncode=USAGE
+        ) from error
