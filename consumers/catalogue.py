@@ -74,6 +74,12 @@ CATALOGUE: tuple[Exhibit, ...] = (
     Exhibit("stock/json-websocket", "consumers.echo.json_websocket.EchoConsumer"),
     Exhibit("stock/async-json-websocket", "consumers.echo.async_json_websocket.EchoConsumer"),
     Exhibit("stock/async-http", "consumers.echo.async_http.EchoConsumer"),
+    # The contract, with the framework's per-message costs taken away.
+    Exhibit("tuned/websocket", "consumers.tuned.websocket.EchoConsumer"),
+    Exhibit("tuned/async-websocket", "consumers.tuned.async_websocket.EchoConsumer"),
+    Exhibit("tuned/json-websocket", "consumers.tuned.json_websocket.EchoConsumer"),
+    Exhibit("tuned/async-json-websocket", "consumers.tuned.async_json_websocket.EchoConsumer"),
+    Exhibit("tuned/async-http", "consumers.tuned.async_http.EchoConsumer"),
     # No consumer at all.
     Exhibit("floor/websocket", "consumers.floor.websocket.application"),
     Exhibit("floor/http", "consumers.floor.http.application"),
@@ -83,6 +89,7 @@ EDITIONS: dict[str, str] = {
     "echo": "The contract, kept by all five types.",
     "tutorial": "The same echo as tutorials write it, with no care for bad input.",
     "stock": "The classes of echo without thread isolation: one visitor can stall all.",
+    "tuned": "The echo consumers, with Channels' per-message costs taken away by two mixins.",
     "floor": "The contract in a bare ASGI callable: the limit any consumer can reach.",
 }
 """Each edition in one sentence, in the order they are shown."""

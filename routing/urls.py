@@ -26,6 +26,8 @@ def mount(exhibit: Exhibit) -> Any:
     if not isinstance(consumer, type):
         return consumer
     application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
+    if exhibit.edition == "tuned":  # brings its own threads, and counts what each message costs
+        return application
     if issubclass(consumer, SyncConsumer) and exhibit.edition != "stock":
         application = isolated(application)
     # A WebSocket is authenticated once, in asgi.py; over HTTP each message is a request.

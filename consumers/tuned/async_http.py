@@ -1,0 +1,33 @@
+"""The HTTP type: one request, one response, and a body that may come in pieces."""
+
+from asyncio import sleep
+from typing import Any
+
+from channels.generic.http import AsyncHttpConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import decode_http, encode_http
+from consumers.tuned.mixins import OwnLoop
+
+
+class EchoConsumer(OwnLoop, AsyncHttpConsumer):
+    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
+
+    async def http_request(self, message: Any) -> None:
+        # A body that has grown too large is answered at once, whatever is still to come.
+        read = sum(map(len, self.body)) + len(message.get("body", b""))
+        if read > settings.LIMITS.max_message_bytes:
+            message = {**message, "more_body": False}
+        await super().http_request(message)
+
+    async def handle(self, body: bytes) -> None:
+        journal.received(self.scope)
+        method = self.scope["method"]
+        request = decode_http(method, self.scope["query_string"], body, settings.LIMITS)
+        if request.delay:
+            await sleep(request.delay)
+        await self.send_response(**encode_http(method, request)._asdict())
+
+    async def disconnect(self) -> None:
+        journal.disconnected(self.scope)

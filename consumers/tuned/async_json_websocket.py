@@ -1,0 +1,39 @@
+"""The JSON WebSocket type: its codec hooks carry the contract's codec."""
+
+from asyncio import sleep
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import Error, Reply, Request, answer, decode, encode
+from consumers.tuned.mixins import OwnLoop
+
+
+class EchoConsumer(OwnLoop, AsyncJsonWebsocketConsumer):
+    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
+
+    async def connect(self) -> None:
+        journal.connected(self.scope)
+        await self.accept()
+
+    # The stock method raises on binary and on empty messages, which closes the connection.
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        journal.received(self.scope)
+        await self.receive_json(await self.decode_json(text_data or bytes_data or b""))
+
+    async def receive_json(self, content: Request | Error) -> None:
+        if content.delay:
+            await sleep(content.delay)
+        await self.send_json(answer(content))
+
+    async def disconnect(self, code: int) -> None:
+        journal.disconnected(self.scope, code)
+
+    @classmethod
+    async def decode_json(cls, text_data: str | bytes) -> Request | Error:
+        return decode(text_data, settings.LIMITS)
+
+    @classmethod
+    async def encode_json(cls, content: Reply) -> str:
+        return encode(content)

@@ -1,0 +1,28 @@
+"""The raw WebSocket type: the consumer decodes and encodes for itself."""
+
+from asyncio import sleep
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import answer, decode, encode
+from consumers.tuned.mixins import OwnLoop
+
+
+class EchoConsumer(OwnLoop, AsyncWebsocketConsumer):
+    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
+
+    async def connect(self) -> None:
+        journal.connected(self.scope)
+        await self.accept()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        journal.received(self.scope)
+        request = decode(text_data or bytes_data or b"", settings.LIMITS)
+        if request.delay:
+            await sleep(request.delay)
+        await self.send(encode(answer(request)))
+
+    async def disconnect(self, code: int) -> None:
+        journal.disconnected(self.scope, code)

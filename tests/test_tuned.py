@@ -1,0 +1,227 @@
+"""The mixins of the ``tuned`` edition: what they take away, and what stays as Channels has it."""
+
+import asyncio
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.generic.http import AsyncHttpConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.testing import HttpCommunicator, WebsocketCommunicator
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from consumers.tuned.mixins import OneHop, OwnLoop
+
+CONSUMERS = Path(__file__).parent.parent / "consumers"
+PATIENCE = 30.0
+
+pytestmark = pytest.mark.asyncio
+
+
+class Blocking:
+    """A handler that waits for its cue: "block" blocks, anything else is echoed."""
+
+    channel_layer_alias = "none"
+    entered: threading.Event
+    released: threading.Event
+
+    def receive(self, text_data: str) -> None:
+        if text_data == "block":
+            self.entered.set()
+            assert self.released.wait(PATIENCE)
+        self.send(text_data)  # type: ignore[attr-defined] # of the consumer beside this class
+
+
+@pytest.fixture
+def blocking() -> Iterator[type[Blocking]]:
+    cues = {"entered": threading.Event(), "released": threading.Event()}
+    yield type("Cued", (Blocking,), cues)
+    cues["released"].set()
+
+
+class AsyncEcho(OwnLoop, AsyncWebsocketConsumer):
+    channel_layer_alias = "none"
+
+    async def receive(self, text_data: str) -> None:
+        await self.send(text_data)
+
+
+class Echo(OneHop, WebsocketConsumer):
+    channel_layer_alias = "none"
+
+    def receive(self, text_data: str) -> None:
+        self.send(text_data)
+
+
+@asynccontextmanager
+async def connected(consumer: Any) -> AsyncIterator[WebsocketCommunicator]:
+    communicator = WebsocketCommunicator(consumer.as_asgi(), "/here/")
+    assert (await communicator.connect(PATIENCE))[0]
+    yield communicator
+    await communicator.disconnect(timeout=PATIENCE)
+
+
+async def ask(communicator: WebsocketCommunicator, text: str) -> str:
+    await communicator.send_to(text)
+    reply = await communicator.receive_from(PATIENCE)
+    assert isinstance(reply, str)
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("file", "mixin"),
+    [
+        ("websocket.py", "OneHop"),
+        ("async_websocket.py", "OwnLoop"),
+        ("json_websocket.py", "OneHop"),
+        ("async_json_websocket.py", "OwnLoop"),
+        ("async_http.py", "OwnLoop"),
+    ],
+)
+async def test_a_tuned_consumer_is_the_echo_consumer_and_a_mixin(file: str, mixin: str) -> None:
+    """A file of the edition differs from its echo twin by one import and one base class."""
+    tuned = (CONSUMERS / "tuned" / file).read_text()
+
+    assert (CONSUMERS / "echo" / file).read_text() == tuned.replace(
+        f"from consumers.tuned.mixins import {mixin}\n", ""
+    ).replace(f"({mixin}, ", "(")
+
+
+@pytest.mark.parametrize("neighbour", [AsyncEcho, Echo])
+@pytest.mark.parametrize("base", [(OneHop, WebsocketConsumer), (WebsocketConsumer,)])
+async def test_a_blocked_consumer_delays_no_tuned_one(
+    neighbour: Any, base: tuple[type, ...], blocking: type[Blocking]
+) -> None:
+    """Both kinds answer while a handler blocks a thread of the pool, or Channels' only one."""
+    blocker = type("Blocker", (blocking, *base), {})
+
+    async with connected(neighbour) as before, connected(blocker) as blocked:
+        await blocked.send_to("block")
+        assert await asyncio.to_thread(blocking.entered.wait, PATIENCE)
+        assert await ask(before, "hi") == "hi"
+        assert not blocking.released.is_set()
+        blocking.released.set()
+        assert await blocked.receive_from(PATIENCE) == "block"
+
+
+async def test_the_replies_of_one_handler_keep_their_order() -> None:
+    """All that a handler sends goes out in the order sent, before the next message is handled."""
+
+    class Stutter(Echo):
+        def receive(self, text_data: str) -> None:
+            for repetition in range(3):
+                self.send(f"{text_data}{repetition}")
+
+    async with connected(Stutter) as communicator:
+        for text in "ab":
+            await communicator.send_to(text)
+        replies = [await communicator.receive_from(PATIENCE) for _ in range(6)]
+
+    assert replies == ["a0", "a1", "a2", "b0", "b1", "b2"]
+
+
+class AsyncFailing(AsyncEcho):
+    async def receive(self, text_data: str) -> None:
+        await super().receive(text_data)
+        raise LookupError(text_data)
+
+
+class Failing(Echo):
+    def receive(self, text_data: str) -> None:
+        super().receive(text_data)
+        raise LookupError(text_data)
+
+
+@pytest.mark.parametrize("consumer", [AsyncFailing, Failing])
+async def test_an_exception_of_a_handler_reaches_the_server(consumer: Any) -> None:
+    """A handler's exception ends the application with it, after what the handler had sent."""
+    communicator = WebsocketCommunicator(consumer.as_asgi(), "/here/")
+    await communicator.connect(PATIENCE)
+
+    assert await ask(communicator, "hi") == "hi"
+    with pytest.raises(LookupError, match="hi"):
+        await communicator.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
+async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
+    """An event that the consumer has no method for raises ValueError, as in Channels."""
+    communicator = WebsocketCommunicator(consumer.as_asgi(), "/here/")
+    await communicator.send_input({"type": "websocket.unheard"})
+
+    with pytest.raises(ValueError, match=r"No handler for message type websocket\.unheard"):
+        await communicator.wait(PATIENCE)
+
+
+async def test_an_http_consumer_ends_with_its_response() -> None:
+    """Over HTTP the loop ends as soon as the request is handled."""
+
+    class Http(OwnLoop, AsyncHttpConsumer):
+        channel_layer_alias = "none"
+
+        async def handle(self, body: bytes) -> None:
+            await self.send_response(200, body)
+
+    communicator = HttpCommunicator(Http.as_asgi(), "POST", "/here/", b"hi")
+
+    assert (await communicator.get_response(PATIENCE))["body"] == b"hi"
+    await communicator.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
+async def test_a_consumer_on_a_layer_is_refused(consumer: Any) -> None:
+    """A consumer that would listen to a channel layer is told that it cannot with the mixin."""
+    layers = {"some": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    layered: Any = type("Layered", (consumer,), {"channel_layer_alias": "some"})
+    communicator = WebsocketCommunicator(layered.as_asgi(), "/here/")
+
+    with (
+        override_settings(CHANNEL_LAYERS=layers),
+        pytest.raises(ImproperlyConfigured, match="Layered would not hear its channel layer"),
+    ):
+        await communicator.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
+async def test_a_connection_that_has_ended_leaves_nothing_behind(consumer: Any) -> None:
+    """After the disconnect nothing refers to the consumer, and its pool can end its threads."""
+    ended = []
+
+    class Mortal(consumer):  # type: ignore[misc] # a class to derive from, known when it runs
+        executor = ThreadPoolExecutor(4)
+
+        def __init__(self) -> None:
+            super().__init__()
+            ended.append(weakref.ref(self))
+
+    async with connected(Mortal) as communicator:
+        await ask(communicator, "hi")
+    del communicator
+    await asyncio.to_thread(Mortal.executor.shutdown)
+    gc.collect()
+
+    assert [reference() for reference in ended] == [None]
+
+
+@pytest.mark.parametrize(("patience", "lines"), [(PATIENCE, 0), (-1.0, 3)])
+async def test_waiting_for_a_thread_is_logged(
+    patience: float, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each handler that waits longer than ``patience`` for a thread writes a line to the log."""
+    impatient = type("Impatient", (Echo,), {"patience": patience})
+
+    with caplog.at_level(logging.WARNING):
+        async with connected(impatient) as communicator:
+            await ask(communicator, "hi")
+
+    assert [record.message for record in caplog.records] == [
+        "/here/ waited 0.0 s for a thread"
+    ] * lines
