@@ -3,6 +3,7 @@
 The routes, the test ids, ``compare``, ``bench`` and the page are all made from this list.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,8 +43,12 @@ class Exhibit:
 
     @property
     def url(self) -> str:
-        """The path a client asks for."""
-        return f"/{self.routes[0]}"
+        """The path a client asks for, in the room "lobby" where there are rooms."""
+        return self.url_in("lobby")
+
+    def url_in(self, room: str) -> str:
+        """The path a client asks for in that room."""
+        return "/" + re.sub("<.*?>", room, self.routes[0])
 
     @property
     def source(self) -> str:
@@ -83,6 +88,24 @@ CATALOGUE: tuple[Exhibit, ...] = (
     # No consumer at all.
     Exhibit("floor/websocket", "consumers.floor.websocket.application"),
     Exhibit("floor/http", "consumers.floor.http.application"),
+    # Through the channel layer.
+    *(
+        Exhibit(
+            f"rooms/{slug}",
+            f"consumers.rooms.{slug.replace('-', '_')}.RoomConsumer",
+            route=f"rooms/<room:room>/{slug}/",
+        )
+        for slug in (
+            "websocket",
+            "async-websocket",
+            "json-websocket",
+            "async-json-websocket",
+            "async-http",
+        )
+    ),
+    # What a consumer knows about its connection.
+    Exhibit("scope/websocket", "consumers.scope.websocket.ScopeConsumer"),
+    Exhibit("scope/async-http", "consumers.scope.async_http.ScopeConsumer"),
 )
 
 EDITIONS: dict[str, str] = {
@@ -91,5 +114,7 @@ EDITIONS: dict[str, str] = {
     "stock": "The classes of echo without thread isolation: one visitor can stall all.",
     "tuned": "The echo consumers, with Channels' per-message costs taken away by two mixins.",
     "floor": "The contract in a bare ASGI callable: the limit any consumer can reach.",
+    "rooms": "An echo to everyone in the room, through the channel layer.",
+    "scope": "What a consumer knows about its connection.",
 }
 """Each edition in one sentence, in the order they are shown."""

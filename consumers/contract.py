@@ -20,7 +20,15 @@ from urllib.parse import parse_qsl
 import msgspec
 
 ErrorCode: TypeAlias = Literal[
-    "invalid_json", "invalid_request", "too_deep", "too_large", "method_not_allowed"
+    "invalid_json",
+    "invalid_request",
+    "too_deep",
+    "too_large",
+    "method_not_allowed",
+    # Only where a channel layer takes part.
+    "not_acceptable",
+    "unavailable",
+    "no_worker",
 ]
 Reply: TypeAlias = dict[str, Any]
 
@@ -104,6 +112,9 @@ STATUS: dict[ErrorCode, int] = {
     "too_deep": 400,
     "too_large": 413,
     "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "unavailable": 503,
+    "no_worker": 503,
 }
 
 
@@ -118,18 +129,25 @@ class HttpReply(NamedTuple):
 def encode_http(method: str, request: Request | Error) -> HttpReply:
     """Answer and encode one HTTP request. HEAD gets the headers of GET and no body."""
     body = encode(answer(request)).encode()
-    headers = [
+    further = []
+    status = 200
+    if isinstance(request, Error):
+        status = STATUS[request.code]
+        if request.code == "method_not_allowed":
+            further.append((b"Allow", ", ".join(METHODS).encode()))
+        if status == 503:  # noqa: PLR2004 # Service Unavailable
+            further.append((b"Retry-After", b"1"))
+    return HttpReply(status, b"" if method == "HEAD" else body, headers(body) + further)
+
+
+def headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of every JSON answer."""
+    return [
         (b"Content-Type", b"application/json"),
         (b"Content-Length", str(len(body)).encode()),
         (b"X-Content-Type-Options", b"nosniff"),
         (b"Cache-Control", b"no-store"),
     ]
-    status = 200
-    if isinstance(request, Error):
-        status = STATUS[request.code]
-        if request.code == "method_not_allowed":
-            headers.append((b"Allow", ", ".join(METHODS).encode()))
-    return HttpReply(status, b"" if method == "HEAD" else body, headers)
 
 
 # What a request must be.

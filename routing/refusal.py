@@ -1,10 +1,14 @@
-"""Refusing a handshake, so that the client learns why from the HTTP status."""
+"""Refusing a handshake or a request, so that the client learns why from the HTTP status."""
 
 from typing import Any
 
 
 async def refuse(scope: Any, receive: Any, send: Any, *, status: int) -> None:
     """Answer ``status`` where the server can, else close, which every server makes a 403."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
     await receive()  # websocket.connect
     if "websocket.http.response" in (scope.get("extensions") or {}):
         await send({"type": "websocket.http.response.start", "status": status, "headers": []})

@@ -7,12 +7,23 @@ from channels.consumer import SyncConsumer
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
 from django.utils.module_loading import import_string
 
 from consumers.catalogue import CATALOGUE, Exhibit
 from routing.isolation import isolated
+from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
+
+
+class RoomConverter(StringConverter):
+    """What the name of a group may hold: under 100 characters, its prefix "room." included."""
+
+    regex = "[a-zA-Z0-9_.-]{1,94}"
+
+
+register_converter(RoomConverter, "room")
 
 
 def is_mounted(exhibit: Exhibit) -> bool:
@@ -30,6 +41,8 @@ def mount(exhibit: Exhibit) -> Any:
         return application
     if issubclass(consumer, SyncConsumer) and exhibit.edition != "stock":
         application = isolated(application)
+    if exhibit.id == "rooms/async-http":  # the one HTTP consumer by which a web page does anything
+        application = BrowserOriginValidator(application)
     # A WebSocket is authenticated once, in asgi.py; over HTTP each message is a request.
     return AuthMiddlewareStack(application) if exhibit.protocol == "http" else application
 

@@ -1,15 +1,29 @@
 """Settings, each from the environment, each with a working default."""
 
+import math
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from environs import Env, EnvValidationError
-from marshmallow import validate
+from marshmallow import ValidationError, validate
+from redis import ConnectionPool
 
 from consumers.contract import Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def is_redis_url(url: str) -> None:
+    """Refuse what redis-py could not even try to connect to."""
+    try:
+        if url:
+            ConnectionPool.from_url(url).make_connection()
+    except (TypeError, ValueError) as error:
+        raise ValidationError(
+            f"Not the URL of a Redis, such as redis://127.0.0.1:6379/0: {error}."
+        ) from None
+
 
 # Errors wait for seal(), so that all of them are told at once.
 env = Env(eager=False)
@@ -41,6 +55,7 @@ MAX_MESSAGE_BYTES = env.int(
     "MAX_MESSAGE_BYTES", default=64 * 1024, validate=validate.Range(64, 256 * 1024)
 )
 MAX_DEPTH = env.int("MAX_DEPTH", default=100, validate=validate.Range(1, 500))
+REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
 
 try:
     env.seal()
@@ -50,6 +65,36 @@ except EnvValidationError as error:
     sys.exit("\n".join(["Cannot start with these settings of the environment.", *told]))
 
 LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)
+
+# Channel layers: in memory, or over the one Redis of REDIS_URL.
+#
+# Rooms use Redis's Pub/Sub: six times the messages a second of the core layer, members survive an
+# outage of Redis and hear again by themselves, and a member that is gone leaves nothing behind.
+# What is published during the outage is lost, which suits a room. Workers need the core layer,
+# which keeps a message until somebody takes it, and hands it to one of many; and runworker looks
+# under "default".
+#
+# A room's member that does not keep up has ROOM_CAPACITY messages waiting, of MAX_MESSAGE_BYTES or
+# so each, and loses what comes on top. Nothing may expire earlier than a slow member can take it:
+# the in-memory layer puts the owner of an expired message out of its groups, unsaid. It does the
+# same after group_expiry, though Member leaves every group itself.
+ROOM_CAPACITY = 500
+ROOMS_IN_MEMORY = {
+    "capacity": ROOM_CAPACITY,
+    "expiry": 60 + ROOM_CAPACITY * MAX_DELAY,
+    "group_expiry": math.inf,
+}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "rooms": {"BACKEND": "sandbox.layers.InMemoryLayer", "CONFIG": ROOMS_IN_MEMORY},
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+}
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "rooms": {
+            "BACKEND": "sandbox.layers.PubSubLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "capacity": ROOM_CAPACITY},
+        },
+    }
 
 INSTALLED_APPS = [
     "daphne",  # first: it brings the runserver that speaks ASGI

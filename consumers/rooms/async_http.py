@@ -1,0 +1,89 @@
+"""The HTTP type: POST publishes, GET follows the room as server-sent events."""
+
+from asyncio import create_task, sleep
+from typing import Any
+
+from channels.exceptions import StopConsumer
+from channels.generic.http import AsyncHttpConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import Error, decode_http, encode_http
+from consumers.rooms.member import UNAVAILABLE, Member
+
+KEEP_ALIVE = 15.0
+"""Seconds between two comments, so that no proxy takes a quiet stream for a dead one."""
+EVENT_STREAM = [
+    (b"Content-Type", b"text/event-stream"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Cache-Control", b"no-store"),
+]
+FOLLOW = ("GET", "HEAD")
+NOT_ACCEPTABLE = Error(
+    "not_acceptable", "GET follows the room: ask for it with Accept: text/event-stream."
+)
+
+
+class RoomConsumer(Member, AsyncHttpConsumer):
+    async def http_request(self, message: Any) -> None:
+        if self._asks_for_events():
+            # The stock method would end the consumer, and hear of no disconnect meanwhile.
+            if not message.get("more_body"):
+                await self.follow()
+            return
+        # A body that has grown too large is answered at once, whatever is still to come.
+        read = sum(map(len, self.body)) + len(message.get("body", b""))
+        if read > settings.LIMITS.max_message_bytes:
+            message = {**message, "more_body": False}
+        await super().http_request(message)
+
+    async def handle(self, body: bytes) -> None:
+        journal.received(self.scope)
+        method = self.scope["method"]
+        request = decode_http(method, b"", body, settings.LIMITS)
+        if method in FOLLOW:
+            request = NOT_ACCEPTABLE
+        if request.delay:
+            await sleep(request.delay)
+        published = await self.publish(request)
+        reply = encode_http(method, published)
+        if not isinstance(published, Error):
+            reply = reply._replace(status=202)
+        await self.send_response(**reply._asdict())
+
+    async def follow(self) -> None:
+        journal.received(self.scope)
+        if self.scope["method"] == "HEAD":
+            await self.send_response(200, b"", headers=EVENT_STREAM)
+            await self.disconnect()
+            raise StopConsumer
+        await self.join()
+        self.keep_alive = create_task(self.send_comments())
+        await self.send_headers(headers=EVENT_STREAM)
+        await self.send_body(b": following\n\n", more_body=True)
+
+    async def send_comments(self) -> None:
+        while True:
+            await sleep(KEEP_ALIVE)
+            await self.send_body(b": still here\n\n", more_body=True)
+
+    async def room_message(self, event: Any) -> None:
+        await self.send_body(f"data: {event['text']}\n\n".encode(), more_body=True)
+
+    async def leave(self) -> None:
+        self.keep_alive.cancel()
+        await super().leave()
+
+    async def disconnect(self) -> None:
+        journal.disconnected(self.scope)
+
+    async def turn_away(self, send: Any) -> None:
+        self.base_send = send
+        if self.joined:
+            await self.send_body(b"")  # the end: an EventSource comes back by itself
+        else:
+            await self.send_response(**encode_http(self.scope["method"], UNAVAILABLE)._asdict())
+
+    def _asks_for_events(self) -> bool:
+        accepted = [value for name, value in self.scope["headers"] if name == b"accept"]
+        return self.scope["method"] in FOLLOW and b"text/event-stream" in b",".join(accepted)

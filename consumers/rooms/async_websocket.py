@@ -1,0 +1,33 @@
+"""The raw WebSocket type: the consumer decodes and encodes for itself."""
+
+from asyncio import sleep
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import Error, answer, decode, encode
+from consumers.rooms.member import Member
+
+
+class RoomConsumer(Member, AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        journal.connected(self.scope)
+        await self.join()
+        await self.accept()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        journal.received(self.scope)
+        request = decode(text_data or bytes_data or b"", settings.LIMITS)
+        if request.delay:
+            await sleep(request.delay)
+        published = await self.publish(request)
+        if isinstance(published, Error):
+            await self.send(encode(answer(published)))
+
+    async def room_message(self, event: Any) -> None:
+        await self.send(event["text"])
+
+    async def disconnect(self, code: int) -> None:
+        journal.disconnected(self.scope, code)

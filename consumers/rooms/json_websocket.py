@@ -1,0 +1,45 @@
+"""The JSON WebSocket type: its codec hooks carry the contract's codec."""
+
+from time import sleep
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.generic.websocket import JsonWebsocketConsumer
+from django.conf import settings
+
+from consumers import journal
+from consumers.contract import Error, Reply, Request, answer, decode, encode
+from consumers.rooms.member import Member
+
+
+class RoomConsumer(Member, JsonWebsocketConsumer):
+    def connect(self) -> None:
+        journal.connected(self.scope)
+        async_to_sync(self.join)()
+        self.accept()
+
+    # The stock method raises on binary and on empty messages, which closes the connection.
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        journal.received(self.scope)
+        self.receive_json(self.decode_json(text_data or bytes_data or b""))
+
+    def receive_json(self, content: Request | Error) -> None:
+        if content.delay:
+            sleep(content.delay)
+        published = async_to_sync(self.publish)(content)
+        if isinstance(published, Error):
+            self.send_json(answer(published))
+
+    def room_message(self, event: Any) -> None:
+        self.send(event["text"])
+
+    def disconnect(self, code: int) -> None:
+        journal.disconnected(self.scope, code)
+
+    @classmethod
+    def decode_json(cls, text_data: str | bytes) -> Request | Error:
+        return decode(text_data, settings.LIMITS)
+
+    @classmethod
+    def encode_json(cls, content: Reply) -> str:
+        return encode(content)
