@@ -17,8 +17,8 @@ LOOSE_EDITIONS = ("tutorial",)
 """They write JSON in their own way. The probe ``reply-bytes`` says so; elsewhere values count."""
 
 
-STALLING_EDITIONS = ("stock",)
-"""A wait in one of their exhibits may be a wait for all."""
+STALLING = ("stock/websocket", "stock/json-websocket")
+"""A wait in one of these exhibits is a wait for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ _SERVERS = (
 _STOCK = (
     Difference(
         "Channels runs all synchronous consumers of a process on one thread.",
-        ("stock/websocket", "stock/json-websocket"),
+        STALLING,
         {"neighbours": "the neighbour waits"},
     ),
 )

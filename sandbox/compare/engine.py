@@ -10,14 +10,14 @@ from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode
 
 from consumers.catalogue import Exhibit
-from sandbox.compare.differences import LOOSE_EDITIONS, STALLING_EDITIONS, declared
+from sandbox.compare.differences import LOOSE_EDITIONS, STALLING, declared
 from sandbox.compare.probes import TABLES, Probe
 from sandbox.compare.steps import Disconnected, Session
 from sandbox.compare.wire import ClosedError, Event, RefusedError
 
 Verdict = Literal["same", "declared", "differs", "n/a"]
 
-CELL_SECONDS = 10.0
+CELL_SECONDS = 15.0
 CELLS_AT_ONCE = 64
 
 
@@ -76,21 +76,24 @@ async def compare(
         progress(cell)
 
     questions = list(questions)
-    # What watches the clock runs last, and beside nothing that could stall it.
-    for group in (
-        [question for question in questions if not question[1].watches_clock],
-        [question for question in questions if question[1].watches_clock and not stalls(question)],
-        *([question] for question in questions if question[1].watches_clock and stalls(question)),
-    ):
+    for group in _in_turn(questions):
         async with asyncio.TaskGroup() as together:
             for exhibit, probe in group:
                 together.create_task(put(exhibit, probe))
     return [cells[question] for question in questions]
 
 
-def stalls(question: tuple[Exhibit, Probe]) -> bool:
-    """Whether a wait in this exhibit may be a wait for all."""
-    return question[0].edition in STALLING_EDITIONS
+def _in_turn(questions: list[tuple[Exhibit, Probe]]) -> list[list[tuple[Exhibit, Probe]]]:
+    """Let what watches the clock come last, and run beside nothing that could stall it."""
+    together, timed, alone = [], [], []
+    for exhibit, probe in questions:
+        if not probe.watches_clock:
+            together.append((exhibit, probe))
+        elif exhibit.id in STALLING:
+            alone.append([(exhibit, probe)])
+        else:
+            timed.append((exhibit, probe))
+    return [together, timed, *alone]
 
 
 def questions(

@@ -235,7 +235,8 @@ _DELAYS = (
         "delay",
         "Delay",
         "A reply waits as long as it was asked to.",
-        (Ask('{"message": 1, "delay": 0.2}', '{"message":1}', at_least=0.2),),
+        (Ask('{"message": 1, "delay": 0.5}', '{"message":1}', at_least=0.5),),
+        watches_clock=True,
     ),
     Probe(
         "delay-zero",
@@ -263,7 +264,7 @@ _DELAYS = (
         "neighbours",
         "Delay",
         "While one connection waits, another is answered.",
-        (Neighbours(0.5),),
+        (Neighbours(1.0),),
         watches_clock=True,
     ),
 )

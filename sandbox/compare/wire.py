@@ -29,7 +29,7 @@ from websockets.http11 import Response as HandshakeResponse
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 READ_BYTES = 256 * 1024
 EXCERPT_BYTES = 300
 
