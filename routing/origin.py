@@ -29,6 +29,7 @@ class BrowserOriginValidator(OriginValidator):
 
     def _is_allowed(self, origin: bytes) -> bool:
         try:
-            return self.valid_origin(urlparse(origin.decode("latin-1")))
-        except ValueError:  # "http://[" is no URL
+            parsed = urlparse(origin.decode("latin-1"))
+            return parsed.port != 0 and self.valid_origin(parsed)
+        except ValueError:  # neither "http://[" nor "http://localhost:port" is an origin
             return False

@@ -1,17 +1,39 @@
 """What all tests share: Hypothesis profiles and a real server."""
 
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from sandbox.servers import Server, serve
+from tests.fleet import examples_tried
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("dev"), max_examples=1000)
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=5000)
+# One failing example is proof enough, and nobody reads it.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("dev"),
+    phases=[Phase.explicit, Phase.generate],
+    database=None,
+    derandomize=True,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+# Thousands of connections would drown what a failure has to say.
+logging.getLogger("consumers").setLevel(logging.WARNING)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many examples the comparative tests tried."""
+    if examples_tried:
+        terminalreporter.section("examples tried")
+    for what, count in sorted(examples_tried.items()):
+        terminalreporter.write_line(f"{count:>7,} {what}")
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +43,8 @@ def daphne(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = {"DATABASE_URL": f"sqlite:///{database}", "LOG_LEVEL": "DEBUG"}
     with serve("daphne", environment=environment) as server:
         yield server
+
+
+@pytest.fixture
+def daphne_port(daphne: Server) -> int:
+    return daphne.port

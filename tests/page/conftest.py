@@ -58,7 +58,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "DJANGO_SUPERUSER_EMAIL": "ada@example.org",
     }
     for command in (["migrate", "--verbosity=0"], ["createsuperuser", "--noinput"]):
-        subprocess.run(  # noqa: S603 # the commands are Django's
+        subprocess.run(  # the commands are Django's
             [sys.executable, "manage.py", *command],
             cwd=ROOT,
             env={**os.environ, **environment},

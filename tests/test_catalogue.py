@@ -1,0 +1,64 @@
+"""The catalogue, and that everything is made from it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.utils.module_loading import import_string
+
+from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from routing.urls import http_urlpatterns, websocket_urlpatterns
+
+CONSUMERS = Path(__file__).parent.parent / "consumers"
+each_exhibit = pytest.mark.parametrize("exhibit", CATALOGUE, ids=lambda exhibit: exhibit.id)
+
+
+def test_feeds_the_routes() -> None:
+    """The URL tables hold the routes of the catalogue, in its order, and one rest each."""
+    routed = [str(p.pattern) for p in (*websocket_urlpatterns[:-1], *http_urlpatterns[:-1])]
+
+    assert routed == [
+        route
+        for protocol in ("websocket", "http")
+        for exhibit in CATALOGUE
+        if exhibit.protocol == protocol
+        for route in exhibit.routes
+    ]
+
+
+def test_has_an_edition_for_every_exhibit() -> None:
+    """Every exhibit belongs to an edition that is described, and no edition is empty."""
+    assert list(dict.fromkeys(exhibit.edition for exhibit in CATALOGUE)) == list(EDITIONS)
+
+
+@each_exhibit
+def test_speaks_one_vocabulary(exhibit: Exhibit) -> None:
+    """The slug names the module, and the class of Channels that the consumer derives from."""
+    consumer = import_string(exhibit.consumer)
+
+    assert Path(exhibit.source).stem == exhibit.slug.replace("-", "_")
+    assert (CONSUMERS.parent / exhibit.source).is_file()
+    if isinstance(consumer, type):
+        assert exhibit.type in [base.__name__ for base in consumer.__mro__]
+
+
+@pytest.mark.parametrize("edition", ["echo", "tutorial"])
+@pytest.mark.parametrize("twin", ["websocket.py", "json_websocket.py"])
+def test_twins_differ_only_in_colour(edition: str, twin: str) -> None:
+    """An async consumer is its sync twin with ``async`` and ``await`` in it, and nothing else."""
+    synchronous = (CONSUMERS / edition / twin).read_text()
+    asynchronous = (CONSUMERS / edition / f"async_{twin}").read_text()
+    uncoloured = asynchronous.replace("asyncio", "time").replace("Async", "")
+    uncoloured = re.sub(r"\b(async|await) ", "", uncoloured)
+
+    assert uncoloured == synchronous
+
+
+def test_echo_consumers_are_short() -> None:
+    """An echo consumer fits in 25 lines of code, imports and docstrings aside."""
+    for exhibit in CATALOGUE:
+        if exhibit.edition == "echo":
+            body = (CONSUMERS.parent / exhibit.source).read_text().partition("\nclass ")[2]
+            code = [x for x in body.splitlines() if x.strip() and not x.strip().startswith("#")]
+
+            assert len(code) <= 25, exhibit.id

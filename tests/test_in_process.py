@@ -1,0 +1,45 @@
+"""The same frames to all exhibits at once: in process, through communicators."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.fleet import Fleet, in_process
+from tests.strategies import KNOWN_FRAMES, Frame, frames
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with in_process() as fleet:
+        yield fleet
+
+
+def test_known_frames_get_the_same_replies_from_all(fleet: Fleet) -> None:
+    """What somebody once answered wrongly, all exhibits answer rightly, in one go."""
+    fleet.ask(KNOWN_FRAMES)
+
+
+@given(frame=frames())
+def test_one_message_gets_one_reply_from_all(fleet: Fleet, frame: Frame) -> None:
+    """Whatever one message is, all exhibits send the same bytes, and the right ones."""
+    fleet.ask([frame])
+
+
+@given(batch=st.lists(frames(), min_size=2, max_size=5))
+@example(batch=['{"message":1,"delay":0.002}', '{"message":2}'])
+@example(batch=["", '{"message":1}', b"\xff", '{"message":2}'])
+def test_pipelined_messages_get_their_replies_in_order(fleet: Fleet, batch: list[Frame]) -> None:
+    """Messages sent without waiting, good and broken mixed, are answered one by one in order."""
+    fleet.ask(batch)
+
+
+def test_a_thousand_broken_messages_then_a_good_one(fleet: Fleet) -> None:
+    """A connection that has sent a thousand broken messages still gets its echo."""
+    *errors, echo = fleet.ask([*([b'{"message":'] * 1000), '{"message":"still here"}'])
+
+    assert set(errors) == {
+        b'{"error":{"code":"invalid_json","detail":"Not JSON: Input data was truncated."}}'
+    }
+    assert echo == b'{"message":"still here"}'

@@ -1,0 +1,203 @@
+"""Proof that the comparative tests can fail: each small mistake below is caught by one of them.
+
+A mutant is the project with one line changed. ``pytest tests/test_mutants.py -k <id>`` tries one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CONTRACT = "consumers/contract.py"
+RAW, ARAW, JSON, AJSON, HTTP = (
+    f"consumers/echo/{name}.py"
+    for name in (
+        "websocket",
+        "async_websocket",
+        "json_websocket",
+        "async_json_websocket",
+        "async_http",
+    )
+)
+
+
+class Mutant(NamedTuple):
+    """One change, and the test that has to notice it."""
+
+    id: str
+    file: str
+    old: str
+    new: str
+    caught_by: str = "tests/test_in_process.py"
+
+
+MUTANTS = [
+    Mutant(
+        "falsy-message-lost",
+        CONTRACT,
+        'if "message" not in value:',
+        'if not value.get("message"):',
+    ),
+    Mutant(
+        "nan-accepted",
+        CONTRACT,
+        "return _decoder.decode(document)",
+        "return json.loads(document)",
+    ),
+    Mutant(
+        "big-integer-through-a-float",
+        CONTRACT,
+        'return {"message": request.message}',
+        'return {"message": float(m) if type(m := request.message) is int and m > 2**53 else m}',
+    ),
+    Mutant(
+        "huge-integer-refused",
+        CONTRACT,
+        "except msgspec.ValidationError:",
+        "except ZeroDivisionError:",
+    ),
+    Mutant(
+        "huge-integer-lets-a-surrogate-pass",
+        CONTRACT,
+        "            _encoder.encode(value)  #",
+        "            pass  #",
+    ),
+    Mutant("delay-of-true-accepted", CONTRACT, "type(delay) not in (int, float)", "False"),
+    Mutant("depth-not-checked", CONTRACT, "if _is_deeper_than(", "if False and _is_deeper_than("),
+    Mutant("depth-off-by-one", CONTRACT, "if depth > limit:", "if depth >= limit:"),
+    Mutant(
+        "brackets-in-strings-count",
+        CONTRACT,
+        "_STRING_OR_BRACKET.findall(document)",
+        "re.findall(rb'[][{}]', document)",
+    ),
+    Mutant("size-off-by-one", CONTRACT, "if len(document) > limits", "if len(document) >= limits"),
+    Mutant("size-in-characters", CONTRACT, "if len(document) > limits", "if len(data) > limits"),
+    Mutant(
+        "first-duplicate-wins",
+        CONTRACT,
+        'value["message"], delay',
+        'value["message"], 0 * delay',
+        "tests/test_echo.py",
+    ),
+    Mutant(
+        "escaped-reply",
+        CONTRACT,
+        "return _encoder.encode(reply).decode()",
+        "return json.dumps(reply)",
+    ),
+    Mutant(
+        "empty-message-crashes-one-type",
+        JSON,
+        "    def receive(self, text_data",
+        "    def receive_anything(self, text_data",
+    ),
+    Mutant(
+        "text-and-binary-mixed-up",
+        ARAW,
+        "await self.send(encode(answer(request)))",
+        "await self.send(bytes_data=encode(answer(request)).encode())",
+    ),
+    Mutant(
+        "binary-ignored-by-one-type",
+        RAW,
+        "decode(text_data or bytes_data or b",
+        "decode(text_data or b",
+    ),
+    Mutant(
+        "replies-swapped-when-pipelined",
+        ARAW,
+        "        await self.send(encode(answer(request)))",
+        "        import asyncio\n"
+        "        reply = self.send(encode(answer(request)))\n"
+        "        asyncio.get_running_loop().call_later(\n"
+        "            0.0 if hasattr(request, 'code') else 0.02, asyncio.ensure_future, reply\n"
+        "        )",
+    ),
+    Mutant(
+        "delay-blocks-the-loop",
+        AJSON,
+        "from asyncio import sleep",
+        "import time\n\nasync def sleep(seconds: float) -> None:\n    time.sleep(seconds)\n",
+        "tests/test_routing.py",
+    ),
+    Mutant(
+        "error-closes",
+        ARAW,
+        "        await self.send(encode(answer(request)))",
+        "        await self.send(encode(answer(request)))\n"
+        "        if hasattr(request, 'code'):\n            await self.close()",
+    ),
+    Mutant(
+        "detail-differs-in-one-type",
+        AJSON,
+        "        return encode(content)",
+        '        return encode(content).replace("Not JSON", "No JSON")',
+    ),
+    Mutant(
+        "413-missing",
+        CONTRACT,
+        '"too_large": 413',
+        '"too_large": 400',
+        "tests/test_echo.py",
+    ),
+    Mutant(
+        "too-large-body-read-to-its-end",
+        HTTP,
+        "if read > settings",
+        "if False and read > settings",
+        "tests/test_echo.py",
+    ),
+    Mutant(
+        "disconnect-forgotten",
+        AJSON,
+        "    async def disconnect(",
+        "    async def disconnected(",
+        "tests/test_echo.py",
+    ),
+    Mutant(
+        "no-isolation",
+        "routing/urls.py",
+        "application = isolated(application)",
+        "pass",
+        "tests/test_routing.py",
+    ),
+    Mutant(
+        "origin-not-checked",
+        "routing/origin.py",
+        "if all(self._is_allowed(origin) for origin in origins):",
+        "if True:",
+        "tests/test_routing.py",
+    ),
+]
+
+
+def run_tests(tree: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", tests],
+        cwd=tree,
+        env={**os.environ, "HYPOTHESIS_PROFILE": "mutants"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
+def test_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    """The test named beside the mutant fails on it."""
+    tree = tmp_path / "mutant"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
+    source = (tree / mutant.file).read_text()
+    assert source.count(mutant.old) == 1, "the line to change is not there, or not alone"
+    (tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
+
+    run = run_tests(tree, mutant.caught_by)
+
+    assert run.returncode == 1, f"survived:\n{run.stdout}{run.stderr}"
+    assert "1 failed" in run.stdout, f"not a failed test but an error:\n{run.stdout}"

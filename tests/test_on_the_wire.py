@@ -1,0 +1,56 @@
+"""The same frames to all exhibits at once: on real sockets, through Daphne.
+
+In-process tests cannot see what a server makes of a message: Daphne drops an empty reply, has a
+cap of its own, and reads frames and bodies in its own way.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sandbox.servers import Server
+from tests.fleet import Fleet, on_the_wire
+from tests.strategies import KNOWN_FRAMES, Frame, frames
+
+# A round trip through a server costs three times one in process.
+a_third = settings(max_examples=max(50, settings().max_examples // 3))
+
+
+@pytest.fixture(scope="module")
+def fleet(daphne: Server) -> Iterator[Fleet]:
+    with on_the_wire(daphne.url) as fleet:
+        yield fleet
+
+
+def test_known_frames_get_the_same_replies_from_all(fleet: Fleet) -> None:
+    """What somebody once answered wrongly, all exhibits answer rightly, in one go."""
+    fleet.ask(KNOWN_FRAMES)
+
+
+@a_third
+@given(frame=frames())
+def test_one_message_gets_one_reply_from_all(fleet: Fleet, frame: Frame) -> None:
+    """Whatever one message is, all exhibits send the same bytes, and the right ones."""
+    fleet.ask([frame])
+
+
+@a_third
+@given(batch=st.lists(frames(), min_size=2, max_size=5))
+@example(batch=['{"message":1,"delay":0.002}', '{"message":2}'])
+def test_pipelined_messages_get_their_replies_in_order(fleet: Fleet, batch: list[Frame]) -> None:
+    """Messages sent without waiting, good and broken mixed, are answered one by one in order."""
+    fleet.ask(batch)
+
+
+def test_a_thousand_broken_messages_then_a_good_one(fleet: Fleet) -> None:
+    """A connection that has sent a thousand broken messages still gets its echo."""
+    assert fleet.ask([*([b"\xff"] * 1000), '{"message":1}'])[-1] == b'{"message":1}'
+
+
+def test_the_longest_reply_fits_through_the_server(fleet: Fleet) -> None:
+    """The request that grows most when it is echoed stays under the server's cap."""
+    (reply,) = fleet.ask(['{"message":[' + ",".join(["1e15"] * 13_000) + "]}"])
+
+    assert len(reply) > 240_000
