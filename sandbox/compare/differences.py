@@ -1,46 +1,301 @@
 """The differences that are known, each with its reason.
 
-What differs and is not here is a failure; what is here and no longer seen is one too.
+What differs and is not here is a failure; what is here and no longer seen is one too. A cell may be
+in one row only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-LOOSE_EDITIONS = {"tutorial"}
+from sandbox.compare.probes import nested, sized
+from sandbox.compare.steps import brief, request_of
+
+SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
+
+LOOSE_EDITIONS = ("tutorial",)
+"""They write JSON in their own way. The probe ``reply-bytes`` says so; elsewhere values count."""
+
+
+STALLING = ("stock/websocket", "stock/json-websocket")
+"""A wait in one of these exhibits is a wait for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What is seen instead of what the contract says, and why."""
 
-    probes: tuple[str, ...]
+    reason: str
     exhibits: tuple[str, ...]
     """Ids, or patterns of ids."""
-    seen: str | Mapping[str, str]
-    """The words for it, where servers differ in it by server."""
-    reason: str
-    servers: tuple[str, ...] = ("daphne", "uvicorn", "hypercorn", "granian")
+    seen: Mapping[str, str]
+    """The words for what is seen, by probe."""
+    servers: tuple[str, ...] = SERVERS
 
 
-DIFFERENCES: tuple[Difference, ...] = (
+# What the servers make of the same consumer. The probes say what is seen on Daphne.
+
+ALL = ("*",)
+CAREFUL = ("echo/*", "stock/*", "tuned/*", "floor/*")
+VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
+
+_SERVERS = (
     Difference(
-        ("neighbours",),
-        ("stock/websocket", "stock/json-websocket"),
-        "the neighbour waits",
-        "Channels runs all synchronous consumers of a process on one thread.",
+        "Daphne refuses with 403 whatever the reason; this server can answer with a status.",
+        ALL,
+        {"unknown-path": "refused 404"},
+        ("uvicorn", "hypercorn", "granian"),
+    ),
+    Difference(
+        "Daphne refuses an Origin that is no URL before the application sees it.",
+        ALL,
+        {"origin-malformed": "refused 403"},
+        ("uvicorn", "hypercorn", "granian"),
+    ),
+    Difference(
+        "Daphne answers every close with 1000; this server sends the client's code back.",
+        ALL,
+        {"close-answer": "closed 4000"},
+        ("uvicorn", "hypercorn", "granian"),
+    ),
+    Difference(
+        "This server takes up the offer.",
+        ALL,
+        {"compression": 'open, compressed; {"message":"hi"}'},
+        ("uvicorn", "hypercorn"),
+    ),
+    Difference(
+        "This server's cap is higher than Daphne's, so that the answer is the contract's.",
+        CAREFUL,
+        {"over-1-mib": "error too_large"},
+        ("uvicorn", "hypercorn", "granian"),
+    ),
+    Difference(
+        "Over its cap of 16 MiB this server closes with the code for a message too big.",
+        ALL,
+        {"over-16-mib": "closed 1009"},
+        ("uvicorn", "hypercorn"),
+    ),
+    Difference(
+        "Over its cap of 16 MiB Granian closes without a code.",
+        ALL,
+        {"over-16-mib": "closed 1005"},
+        ("granian",),
+    ),
+    Difference(
+        "Daphne drops the connection of a client that breaks the protocol; this server says why.",
+        ALL,
+        {"text-not-utf-8": "closed 1007", **dict.fromkeys(VIOLATIONS, "closed 1002")},
+        ("uvicorn",),
+    ),
+    Difference(
+        "Granian closes the connection of a client that breaks the protocol without a code.",
+        ALL,
+        dict.fromkeys(("text-not-utf-8", *VIOLATIONS), "closed 1005"),
+        ("granian",),
+    ),
+    Difference(
+        "Of a client that vanishes this server tells 1005, a close without a code.",
+        ALL,
+        {"vanish": '{"message":"hi"}; disconnect 1005'},
+        ("uvicorn", "granian"),
+    ),
+    Difference(
+        "Hypercorn tells the consumer 1006 whatever code the client closed with.",
+        ALL,
+        {
+            f"close-{code}": '{"message":"hi"}; closed; disconnect 1006'
+            for code in (1000, 1001, 4000)
+        },
+        ("hypercorn",),
+    ),
+    Difference(
+        "Hypercorn tells the consumer 1006 whatever code the client closed with.",
+        CAREFUL,
+        {"close-after-error": "error invalid_json; closed; disconnect 1006"},
+        ("hypercorn",),
     ),
 )
 
+# What stock lacks.
 
-def declared(probe: str, exhibit: str, server: str) -> tuple[str, str] | None:
-    """What is declared to be seen in a cell, and why."""
-    for difference in DIFFERENCES:
-        if (
-            probe in difference.probes
-            and server in difference.servers
-            and any(fnmatchcase(exhibit, pattern) for pattern in difference.exhibits)
-        ):
-            seen = difference.seen
-            return (seen if isinstance(seen, str) else seen[server]), difference.reason
-    return None
+_STOCK = (
+    Difference(
+        "Channels runs all synchronous consumers of a process on one thread.",
+        STALLING,
+        {"neighbours": "the neighbour waits"},
+    ),
+)
+
+# What the tutorials leave out.
+
+TUTORIAL = ("tutorial/*",)
+TUTORIAL_WEBSOCKET = ("tutorial/*websocket",)
+TUTORIAL_HTTP = ("tutorial/async-http",)
+
+UNCAUGHT = {
+    "daphne": "closed 1011",
+    "uvicorn": "closed 1006",
+    "hypercorn": "closed 1011",
+    "granian": "closed 1005",
+}
+"""What becomes of a WebSocket whose consumer raises."""
+
+UNCAUGHT_JSON = "Nobody catches what json.loads raises."
+DEEP, LARGE = nested(101)[0], sized(65_537)[0]
+HI_BACK = '{"message":"hi"}'
+
+
+def _ends(reason: str, *probes: str, then: str = "") -> Iterator[Difference]:
+    """An exception ends the WebSocket, in each server's own way."""
+    for server, words in UNCAUGHT.items():
+        seen = dict.fromkeys(probes, words + then)
+        yield Difference(reason, TUTORIAL_WEBSOCKET, seen, (server,))
+
+
+def _dies(reason: str, *probes: str, then: str = "") -> Iterator[Difference]:
+    """An exception ends the WebSocket; over HTTP it costs one request, ``then`` goes on."""
+    yield from _ends(reason, *probes)
+    yield Difference(reason, TUTORIAL_HTTP, dict.fromkeys(probes, f"HTTP 500{then}"))
+
+
+_TUTORIAL = (
+    Difference(
+        "json.dumps puts a space after a colon and escapes what is not ASCII.",
+        TUTORIAL,
+        {"reply-bytes": r'{"message": ["\u00e9", "\u00e9", 1.0]}'},
+    ),
+    *_dies(
+        UNCAUGHT_JSON,
+        "raw-control",
+        "leading-zero",
+        "no-break-space",
+        "trailing-comma",
+        "two-documents",
+        "truncated",
+        "plain-text",
+        "bad-utf-8",
+        "empty-text",
+    ),
+    *_dies("Nobody catches what Python raises over more than 4,300 digits.", "digits-5000"),
+    *_dies("Nobody catches the RecursionError of json.loads.", "depth-far-over", "depth-unclosed"),
+    *_dies(
+        "Nobody looks whether the request is an object with a message.",
+        "array",
+        "string",
+        "bare-null",
+        "no-message",
+        "message-in-capitals",
+    ),
+    *_dies(
+        "An exception ends a WebSocket; over HTTP it costs one request only.",
+        "after-invalid-json",
+        "after-invalid-request",
+        "after-empty",
+        "after-bad-binary",
+        then=f"; {HI_BACK}",
+    ),
+    *_ends("The consumer asks for text, and is given none.", "binary", "empty-binary", "utf-16"),
+    *_ends(UNCAUGHT_JSON, "byte-order-mark"),
+    Difference(
+        "json.loads guesses the encoding of bytes, and takes a byte order mark.",
+        TUTORIAL_HTTP,
+        dict.fromkeys(("byte-order-mark", "utf-16"), '{"message": "hi"}'),
+    ),
+    *_ends(
+        "Channels does not call disconnect after an exception, so that nothing is cleaned up.",
+        "close-after-error",
+        then="; no disconnect",
+    ),
+    Difference(
+        "json takes and writes what JSON does not have, and JSON.parse of a browser refuses.",
+        TUTORIAL,
+        {
+            "nan": '{"message": NaN}',
+            "infinity": '{"message": [-Infinity]}',
+            "over-double": '{"message": Infinity}',
+            "lone-surrogate": r'{"message": "\ud800"}',
+        },
+    ),
+    Difference(
+        "A tutorial has no delay.",
+        TUTORIAL,
+        {
+            "delay": '{"message":1}, too early',
+            "neighbours": "nobody waits",
+            **dict.fromkeys(
+                (
+                    "delay-too-long",
+                    "delay-negative",
+                    "delay-true",
+                    "delay-null",
+                    "delay-string",
+                ),
+                '{"message": 1}',
+            ),
+        },
+    ),
+    Difference(
+        "A tutorial has no limits.",
+        TUTORIAL,
+        {
+            "depth-over": brief(DEEP),
+            "size-over": brief(LARGE),
+            "size-in-bytes": brief('{"message": "' + r"\u00e9" * 40_000 + '"}'),
+            "after-too-deep": f"{brief(DEEP)}; {HI_BACK}",
+            "after-too-large": f"{brief(LARGE)}; {HI_BACK}",
+        },
+    ),
+    Difference(
+        "A tutorial has no limits, and this server's cap is higher than Daphne's.",
+        TUTORIAL_WEBSOCKET,
+        {"over-1-mib": brief(request_of(2**20 + 1))},
+        ("uvicorn", "hypercorn", "granian"),
+    ),
+    Difference(
+        "A tutorial has no limits.",
+        TUTORIAL_HTTP,
+        {"large-body": brief(request_of(2**21))},
+    ),
+    Difference(
+        "A tutorial reads the body, and nobody catches that a GET has none.",
+        TUTORIAL_HTTP,
+        {
+            **dict.fromkeys(
+                ("get", "get-nothing", "get-empty", "get-unicode", "get-bad-utf-8", "head"),
+                "HTTP 500",
+            ),
+            "get-delay": "HTTP 500; HTTP 500",
+        },
+    ),
+    Difference(
+        "A tutorial does not look at the method.",
+        TUTORIAL_HTTP,
+        {
+            f"method-{method}": 'HTTP 200 {"message": "hi"}, allow: none'
+            for method in ("put", "patch", "delete", "options")
+        },
+    ),
+    Difference(
+        "A tutorial sends no headers but the content type.",
+        TUTORIAL_HTTP,
+        {
+            "post-headers": 'HTTP 200 {"message":"hi"}, content-type: application/json, '
+            "x-content-type-options: none, cache-control: none",
+        },
+    ),
+    Difference(UNCAUGHT_JSON, TUTORIAL_HTTP, {"error-headers": "HTTP 500"}),
+)
+
+DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_STOCK, *_TUTORIAL)
+
+
+def declared(probe: str, exhibit: str, server: str) -> list[Difference]:
+    """Find the rows that speak of a cell: none or one."""
+    return [
+        difference
+        for difference in DIFFERENCES
+        if probe in difference.seen
+        and server in difference.servers
+        and any(fnmatchcase(exhibit, pattern) for pattern in difference.exhibits)
+    ]

@@ -13,6 +13,7 @@ from websockets.frames import Opcode
 
 from sandbox.compare.steps import (
     Ask,
+    AskMuch,
     Close,
     Disconnected,
     Frames,
@@ -22,6 +23,7 @@ from sandbox.compare.steps import (
     Request,
     Step,
     Vanish,
+    request_of,
 )
 
 LIMITS = {"MAX_DELAY": "1.0", "MAX_MESSAGE_BYTES": "65536", "MAX_DEPTH": "100"}
@@ -32,6 +34,7 @@ NO_HANDSHAKE = "HTTP has no WebSocket handshake."
 NO_PIPELINE = "HTTP clients wait for a response before the next request."
 NO_CLOSE = "HTTP has no close codes."
 NO_TEXT_OR_BINARY = "HTTP bodies are bytes; there is no text message to tell them from."
+NO_CAP = "Over HTTP there is no cap but ours."
 NO_METHODS = "WebSocket messages have no methods, statuses or headers."
 
 
@@ -50,8 +53,8 @@ class Probe:
     """Why it does not apply to the other."""
     exact: bool = False
     """Bytes count, even for an edition that writes JSON in its own way."""
-    alone: bool = False
-    """It watches the clock: no other probe may run meanwhile."""
+    watches_clock: bool = False
+    """No other probe should run meanwhile."""
 
     @property
     def expected(self) -> str:
@@ -89,16 +92,16 @@ ALLOW = ("allow", "GET, HEAD, POST")
 MIB = 1024 * 1024
 
 
-def _nested(depth: int) -> tuple[str, str]:
+def nested(depth: int) -> tuple[str, str]:
     """Request and reply, nested so deep; the request's own object is the first level."""
     arrays = "[" * (depth - 1) + "]" * (depth - 1)
     return f'{{"message": {arrays}}}', f'{{"message":{arrays}}}'
 
 
-def _sized(size: int) -> tuple[str, str]:
+def sized(size: int) -> tuple[str, str]:
     """Request of so many bytes, and its reply."""
-    text = "x" * (size - len('{"message": ""}'))
-    return f'{{"message": "{text}"}}', f'{{"message":"{text}"}}'
+    request = request_of(size)
+    return request, request.replace(" ", "")
 
 
 _VALUES = (
@@ -232,7 +235,8 @@ _DELAYS = (
         "delay",
         "Delay",
         "A reply waits as long as it was asked to.",
-        (Ask('{"message": 1, "delay": 0.2}', '{"message":1}', at_least=0.2),),
+        (Ask('{"message": 1, "delay": 0.5}', '{"message":1}', at_least=0.5),),
+        watches_clock=True,
     ),
     Probe(
         "delay-zero",
@@ -260,16 +264,16 @@ _DELAYS = (
         "neighbours",
         "Delay",
         "While one connection waits, another is answered.",
-        (Neighbours(0.5),),
-        alone=True,
+        (Neighbours(1.0),),
+        watches_clock=True,
     ),
 )
 
 _LIMITS = (
-    Probe("depth-under", "Limits", "99 levels are fewer than 100.", (Ask(*_nested(99)),)),
-    Probe("depth-at", "Limits", "100 levels are allowed.", (Ask(*_nested(100)),)),
-    _error("depth-over", "Limits", "101 levels are not.", _nested(101)[0], "too_deep"),
-    _error("depth-far-over", "Limits", "Nor are 30,000.", _nested(30_000)[0], "too_deep"),
+    Probe("depth-under", "Limits", "99 levels are fewer than 100.", (Ask(*nested(99)),)),
+    Probe("depth-at", "Limits", "100 levels are allowed.", (Ask(*nested(100)),)),
+    _error("depth-over", "Limits", "101 levels are not.", nested(101)[0], "too_deep"),
+    _error("depth-far-over", "Limits", "Nor are 30,000.", nested(30_000)[0], "too_deep"),
     _error(
         "depth-unclosed",
         "Limits",
@@ -283,9 +287,9 @@ _LIMITS = (
         "A bracket in a string opens nothing.",
         '"' + '[{\\"' * 200 + '"',
     ),
-    Probe("size-under", "Limits", "65,535 bytes are under 64 KiB.", (Ask(*_sized(65_535)),)),
-    Probe("size-at", "Limits", "65,536 bytes are allowed.", (Ask(*_sized(65_536)),)),
-    _error("size-over", "Limits", "65,537 bytes are not.", _sized(65_537)[0], "too_large"),
+    Probe("size-under", "Limits", "65,535 bytes are under 64 KiB.", (Ask(*sized(65_535)),)),
+    Probe("size-at", "Limits", "65,536 bytes are allowed.", (Ask(*sized(65_536)),)),
+    _error("size-over", "Limits", "65,537 bytes are not.", sized(65_537)[0], "too_large"),
     _error(
         "size-in-bytes",
         "Limits",
@@ -294,17 +298,24 @@ _LIMITS = (
         "too_large",
     ),
     _websocket(
-        "over-daphne-cap",
+        "over-1-mib",
         "Limits",
-        "Daphne ends a connection at a message of more than 1 MiB.",
-        Ask(_sized(MIB + 1)[0], "closed 1006"),
-        because="Over HTTP there is no cap but ours.",
+        "A message of more than 1 MiB is over Daphne's own cap, which ends the connection.",
+        AskMuch(MIB + 1, "closed 1006"),
+        because=NO_CAP,
+    ),
+    _websocket(
+        "over-16-mib",
+        "Limits",
+        "So is one of more than 16 MiB.",
+        AskMuch(16 * MIB + 1, "closed 1006"),
+        because=NO_CAP,
     ),
     Probe(
         "large-body",
         "Limits",
         "A body of 2 MiB is answered like any that is too large.",
-        (Ask(_sized(2 * MIB)[0], "error too_large"),),
+        (AskMuch(2 * MIB, "error too_large"),),
         "http",
         "Over a WebSocket the server's own cap comes first.",
     ),
@@ -394,8 +405,8 @@ _RECOVERY = tuple(
     for name, what, request, code in (
         ("invalid-json", "what is not JSON", "{", "invalid_json"),
         ("invalid-request", "a request without a message", "{}", "invalid_request"),
-        ("too-deep", "one nested too deep", _nested(101)[0], "too_deep"),
-        ("too-large", "one too large", _sized(65_537)[0], "too_large"),
+        ("too-deep", "one nested too deep", nested(101)[0], "too_deep"),
+        ("too-large", "one too large", sized(65_537)[0], "too_large"),
         ("empty", "an empty one", "", "invalid_json"),
         ("bad-binary", "binary that is not UTF-8", b"\xff\xfe", "invalid_json"),
     )
@@ -460,7 +471,7 @@ _CLOSING = (
     _websocket(
         "close-after-error",
         "Closing",
-        "Disconnect runs after bad input too.",
+        "After bad input the consumer's disconnect runs as ever.",
         Ask("{", "error invalid_json"),
         Close(1000),
         Disconnected("disconnect 1000"),
@@ -483,6 +494,11 @@ _HANDSHAKE = tuple(
             "subprotocol",
             "Of the subprotocols that a client offers none is chosen.",
             (Open(subprotocols=("chat", "superchat")), Ask(HI, HI_BACK)),
+        ),
+        (
+            "compression",
+            "Daphne does not take up an offer to compress.",
+            (Open(compression=True), Ask(HI, HI_BACK)),
         ),
         ("query", "A query does not matter.", (Open(suffix="?message=no"), Ask(HI, HI_BACK))),
         ("origin-own", "The site's own pages may connect.", (Open(origin="{origin}"),)),
@@ -527,7 +543,6 @@ _HTTP = (
             body=HI.encode(),
             shown=(
                 JSON_TYPE,
-                ("content-length", "16"),
                 ("x-content-type-options", "nosniff"),
                 ("cache-control", "no-store"),
             ),

@@ -20,7 +20,6 @@ from websockets.frames import Opcode
 
 from consumers.catalogue import Exhibit
 from sandbox.compare.wire import (
-    ClosedError,
     Header,
     HttpConnection,
     Pong,
@@ -37,6 +36,7 @@ Payload = str | bytes | tuple[bytes, ...]
 
 DISCONNECT_SECONDS = 3.0
 SHOWN_CHARACTERS = 120
+WAITS = "the neighbour waits"
 HTTP_STATUS = {
     "error invalid_json": 400,
     "error invalid_request": 400,
@@ -115,14 +115,19 @@ class Session:
         if isinstance(received, Pong):
             return f"pong {received.payload.decode(errors='backslashreplace')}"
         if isinstance(received, bytes):
-            return shorten(f"binary {received.decode(errors='backslashreplace')}")
+            return brief(f"binary {received.decode(errors='backslashreplace')}")
         return self.words(received, expected)
 
     async def ask(self, payload: Payload, expected: str = "", on: int = 1) -> str:
         """Make one request in the exhibit's own protocol; put the reply into words."""
         if self.exhibit.protocol == "websocket":
-            await self.send(payload, on)
-            return await self.receive(expected, on)
+            await self.websocket(on)
+            # A server may close before it has read the whole of a message.
+            sending = asyncio.create_task(self.send(payload, on))
+            try:
+                return await self.receive(expected, on)
+            finally:
+                sending.cancel()
         body = payload.encode() if isinstance(payload, str) else payload
         response = await self.request("POST", on=on, body=body)
         words = self.words(response.body.decode(errors="backslashreplace"), expected)
@@ -133,27 +138,28 @@ class Session:
     def words(self, reply: str, expected: str = "") -> str:
         """Put a reply into words: an error by its code, a message as it is."""
         if reply == expected or (self.loose and is_same_json(reply, expected)):
-            return shorten(expected)
+            return brief(expected)
         match = re.fullmatch(r'\{"error":(\{.+\})\}', reply)
-        if match is None:
-            return shorten(reply)
-        try:
-            error = json.loads(match[1])
-        except ValueError:
-            return shorten(reply)
-        compact = json.dumps(error, ensure_ascii=False, separators=(",", ":"))
-        if match[1] != compact or list(error) != ["code", "detail"]:
-            return shorten(reply)
-        self.details.append(str(error["detail"]))
-        return f"error {error['code']}"
+        error = _parse_or_none(match[1]) if match else None
+        if match and isinstance(error, dict) and list(error) == ["code", "detail"]:
+            compact = json.dumps(error, ensure_ascii=False, separators=(",", ":"))
+            if match[1] == compact:
+                self.details.append(str(error["detail"]))
+                return f"error {error['code']}"
+        words = brief(reply)
+        # What is cut out of the middle may be what differs.
+        return f"{words}, not these" if words == brief(expected) else words
 
 
-def shorten(text: str) -> str:
-    """Keep what is shown to a line; the size tells what was cut apart."""
-    if len(text) <= SHOWN_CHARACTERS:
-        return text
+def brief(text: str) -> str:
+    """Keep what is shown to a line that a terminal can print; the size tells what was cut."""
+    printable = "".join(
+        character if character.isprintable() else f"\\u{ord(character):04x}" for character in text
+    )
+    if len(printable) <= SHOWN_CHARACTERS:
+        return printable
     half = SHOWN_CHARACTERS // 2 - 10
-    return f"{text[:half]} … {text[-half:]} ({len(text)} characters)"
+    return f"{printable[:half]} … {printable[-half:]} ({len(text)} characters)"
 
 
 def http_words(status: int, words: str) -> str:
@@ -167,6 +173,13 @@ def is_same_json(one: str, other: str) -> bool:
         return repr(_parse(one)) == repr(_parse(other))
     except (ValueError, RecursionError):
         return False
+
+
+def _parse_or_none(document: str) -> Any:
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parse(document: str) -> Any:
@@ -202,13 +215,29 @@ class Ask:
 
     @property
     def expected(self) -> str:
-        return shorten(self.reply)
+        return brief(self.reply)
 
     async def run(self, session: Session) -> str:
         began = time.perf_counter()
         words = await session.ask(self.payload, self.reply, self.on)
         early = time.perf_counter() - began < self.at_least - 0.002  # clocks differ by a tick
         return f"{words}, too early" if early else words
+
+
+@dataclass(frozen=True, slots=True)
+class AskMuch:
+    """Make a request of so many bytes; it is put together only when it is sent."""
+
+    size: int
+    expected: str
+
+    async def run(self, session: Session) -> str:
+        return await session.ask(request_of(self.size), on=1)
+
+
+def request_of(size: int) -> str:
+    """A good request of so many bytes."""
+    return '{"message": "' + "x" * (size - len('{"message": ""}')) + '"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +270,16 @@ class Neighbours:
     async def run(self, session: Session) -> str:
         for on in (1, 2):
             await session.ask('{"message":0}', on=on)
+        began = time.perf_counter()
         slow = asyncio.create_task(session.ask(f'{{"message":1,"delay":{self.delay}}}', on=1))
         await asyncio.sleep(self.delay / 5)  # until the exhibit is at it
         await session.ask('{"message":2}', on=2)
+        if slow.done():
+            return "nobody waits" if time.perf_counter() - began < self.delay else WAITS
         await asyncio.sleep(self.delay / 10)  # the other reply may be on its way
         waited = slow.done()
         await slow
-        return "the neighbour waits" if waited else self.expected
+        return WAITS if waited else self.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +290,8 @@ class Open:
     origin: str | None = None
     """``{origin}`` stands for the server's own, ``{host}`` for its host and port."""
     subprotocols: tuple[str, ...] = ()
+    compression: bool = False
+    """Offer it."""
     suffix: str = ""
     """What follows the exhibit's path."""
     on: int = 1
@@ -269,12 +303,20 @@ class Open:
         )
         try:
             connection = await session.open(
-                self.on, self.suffix, origin=origin, subprotocols=self.subprotocols
+                self.on,
+                self.suffix,
+                origin=origin,
+                subprotocols=self.subprotocols,
+                compression=self.compression,
             )
         except RefusedError as refused:
             return f"refused {refused.status}"
-        chosen = connection.subprotocol
-        return f"open, subprotocol {chosen}" if chosen else "open"
+        words = ["open"]
+        if connection.subprotocol:
+            words.append(f"subprotocol {connection.subprotocol}")
+        if connection.is_compressed:
+            words.append("compressed")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +399,7 @@ class Request:
     @property
     def expected(self) -> str:
         return _response_words(
-            self.status, None if self.reply is None else shorten(self.reply), self.shown
+            self.status, None if self.reply is None else brief(self.reply), self.shown
         )
 
     async def run(self, session: Session) -> str:
@@ -365,6 +407,8 @@ class Request:
             self.method, self.suffix, headers=self.headers, body=self.body
         )
         reply = response.body.decode(errors="backslashreplace")
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return http_words(response.status, "")  # each server has its own page for that
         shown = tuple((name, response.header(name) or "none") for name, _ in self.shown)
         words = None if self.reply is None else session.words(reply, self.reply)
         if words and not words.startswith(("{", "error ")):
@@ -375,8 +419,3 @@ class Request:
 def _response_words(status: int, reply: str | None, headers: tuple[Header, ...]) -> str:
     words = f"HTTP {status}" + (f" {reply}" if reply else "")
     return ", ".join([words, *(f"{name}: {value}" for name, value in headers)])
-
-
-def ended(closed: ClosedError) -> str:
-    """Put the end of a connection into words."""
-    return f"closed {closed.code}"

@@ -23,12 +23,13 @@ from urllib.parse import urlsplit
 import h11
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response as HandshakeResponse
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 READ_BYTES = 256 * 1024
 EXCERPT_BYTES = 300
 
@@ -166,6 +167,10 @@ class WebSocket:
         return self._protocol.subprotocol
 
     @property
+    def is_compressed(self) -> bool:
+        return bool(self._protocol.extensions)
+
+    @property
     def local_address(self) -> str:
         return self._stream.local_address
 
@@ -294,6 +299,7 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
     *,
     origin: str | None = None,
     subprotocols: Sequence[str] = (),
+    compression: bool = False,
     headers: Iterable[Header] = (),
     trace: Trace | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 # the caller's words
@@ -307,6 +313,7 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
             parse_uri("ws" + url.removeprefix("http") if url.startswith("http") else url),
             origin=None if origin is None else Origin(origin),
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+            extensions=[ClientPerMessageDeflateFactory()] if compression else None,
             max_size=None,
         )
         connection = WebSocket(stream, protocol)

@@ -10,7 +10,7 @@ from sandbox.compare.engine import Cell, Target, agree, compare, questions
 from sandbox.compare.probes import TABLES
 from sandbox.servers import Server
 
-EXHIBITS = [exhibit for exhibit in CATALOGUE if exhibit.edition in ("echo", "floor", "stock")]
+EXHIBITS = [exhibit for exhibit in CATALOGUE if exhibit.edition in TABLES]
 
 
 @pytest.fixture(scope="module")
