@@ -103,6 +103,7 @@ CATALOGUE: tuple[Exhibit, ...] = (
             "async-http",
         )
     ),
+    Exhibit("worker/async-json-websocket", "consumers.worker.async_json_websocket.EchoConsumer"),
     # What a consumer knows about its connection.
     Exhibit("scope/websocket", "consumers.scope.websocket.ScopeConsumer"),
     Exhibit("scope/async-http", "consumers.scope.async_http.ScopeConsumer"),
@@ -115,6 +116,13 @@ EDITIONS: dict[str, str] = {
     "tuned": "The echo consumers, with Channels' per-message costs taken away by two mixins.",
     "floor": "The contract in a bare ASGI callable: the limit any consumer can reach.",
     "rooms": "An echo to everyone in the room, through the channel layer.",
+    "worker": "An echo done by a consumer in another process, run by runworker.",
     "scope": "What a consumer knows about its connection.",
 }
 """Each edition in one sentence, in the order they are shown."""
+
+WORKERS: dict[str, str] = {
+    "echo-sync": "consumers.worker.echo_sync.EchoWorker",
+    "echo-async": "consumers.worker.echo_async.EchoWorker",
+}
+"""Each channel that ``runworker`` may listen to, and the consumer that takes what comes there."""

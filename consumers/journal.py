@@ -21,6 +21,11 @@ def disconnected(scope: Any, code: int | None = None) -> None:
     )
 
 
+def undelivered(channel: str, error: Exception) -> None:
+    """An answer that the channel layer does not take."""
+    logger.warning("%s answer lost: %s", channel, str(error) or type(error).__name__)
+
+
 def _client(scope: Any) -> str:
     host, port = scope.get("client") or ("-", "-")
     return f"{host}:{port}"

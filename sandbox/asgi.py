@@ -1,20 +1,26 @@
 """The ASGI application: what a server such as Daphne runs."""
 
 import os
+from threading import Thread
 
 import django
 from channels.auth import AuthMiddlewareStack
-from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 django.setup(set_prefix=False)  # before anything that imports a model
 
+from routing.channels import channel_names  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
+from sandbox.apps import report_redis  # noqa: E402 # needs the apps
 
 application = ProtocolTypeRouter(
     {
         "http": URLRouter(http_urlpatterns),
+        "channel": ChannelNameRouter(channel_names),
         "websocket": BrowserOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
+
+Thread(target=report_redis, daemon=True).start()  # a Redis that does not answer delays no start

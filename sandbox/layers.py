@@ -10,6 +10,7 @@ from channels.layers import InMemoryChannelLayer
 from channels_redis.pubsub import (  # type: ignore[import-untyped] # it has no types
     RedisPubSubChannelLayer,
 )
+from redis.exceptions import RedisError
 
 logger = logging.getLogger("channels.layers")
 
@@ -74,3 +75,13 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc] # it has no ty
             del layer.channels[channel]
             raise
         return channel
+
+
+class Brief(logging.Filter):
+    """The stock layer tells an outage of Redis in a traceback each second; a line will do."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], RedisError):
+            record.msg = f"{record.msg} {record.exc_info[1]}"
+            record.exc_info = None
+        return True

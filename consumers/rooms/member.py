@@ -5,14 +5,9 @@ from contextlib import suppress
 from typing import Any
 
 from channels.consumer import AsyncConsumer
-from redis.exceptions import RedisError
 
 from consumers.contract import Error, Request, answer, encode
-
-PATIENCE = 5.0
-"""Seconds to wait for the channel layer."""
-LAYER_ERRORS = (RedisError, TimeoutError)
-UNAVAILABLE = Error("unavailable", "The channel layer does not answer: try again in a moment.")
+from consumers.layer import LAYER_ERRORS, PATIENCE, UNAVAILABLE
 
 
 class Member(AsyncConsumer):
@@ -64,7 +59,15 @@ class Member(AsyncConsumer):
         return request
 
     async def turn_away(self, send: Any) -> None:
-        """Close with 1013, try again later: a browser cannot see why a handshake was refused."""
+        """Say why and close with 1013, try again later.
+
+        A browser cannot see why a handshake is refused, so it is accepted first. Daphne can send
+        no code but 1000 and those from 3000 up, nor a reason.
+        """
         if not self.joined:
             await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": 1013, "reason": UNAVAILABLE.detail})
+        await send({"type": "websocket.send", "text": encode(answer(UNAVAILABLE))})
+        try:
+            await send({"type": "websocket.close", "code": 1013, "reason": UNAVAILABLE.detail})
+        except Exception:  # noqa: BLE001 # Daphne raises no narrower one
+            await send({"type": "websocket.close", "code": 4013})

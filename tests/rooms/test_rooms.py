@@ -18,9 +18,7 @@ EVENTS = {b"accept": b"text/event-stream"}
 @pytest.fixture(autouse=True)
 def in_memory(settings: Settings) -> None:
     """Give each test a new in-memory layer, whatever REDIS_URL says."""
-    settings.CHANNEL_LAYERS = {
-        "rooms": {"BACKEND": "sandbox.layers.InMemoryLayer", "CONFIG": settings.ROOMS_IN_MEMORY}
-    }
+    settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": "sandbox.layers.InMemoryLayer"}}
 
 
 def groups() -> Any:

@@ -1,0 +1,17 @@
+"""The async consumer behind a channel name: it echoes for connections in other processes."""
+
+from asyncio import sleep
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+
+from consumers.worker.work import reply
+
+
+class EchoWorker(AsyncConsumer):
+    channel_layer_alias = "none"  # the worker listens for it, and it replies on another's channel
+
+    async def echo_request(self, event: Any) -> None:
+        if event["delay"]:
+            await sleep(event["delay"])
+        await reply(event)

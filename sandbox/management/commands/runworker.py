@@ -1,0 +1,45 @@
+"""Channels' runworker, which ends with the first error of its channel layer, made to last."""
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.management.commands import runworker
+from channels.worker import Worker
+from django.conf import settings
+from django.core.management import CommandError
+
+from consumers.catalogue import WORKERS
+from consumers.layer import LAYER_ERRORS
+
+logger = logging.getLogger("django.channels.worker")
+
+
+class PatientWorker(Worker):
+    async def listener(self, channel: str) -> None:
+        while True:
+            try:
+                await super().listener(channel)
+            except LAYER_ERRORS as error:
+                logger.warning("%s: no channel layer, trying again: %s", channel, error)
+                await asyncio.sleep(1)
+
+
+class Command(runworker.Command):
+    """Listen to channels, until interrupted."""
+
+    worker_class = PatientWorker
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        channels = options["channels"]
+        if unknown := set(channels) - set(WORKERS):
+            raise CommandError(
+                f"Nobody is behind {', '.join(sorted(unknown))}: choose from {', '.join(WORKERS)}."
+            )
+        if not settings.REDIS_URL:
+            raise CommandError(
+                "The in-memory channel layer reaches no other process: set REDIS_URL, such as "
+                "redis://127.0.0.1:6379/0, for the server and for this command."
+            )
+        self.stdout.write(f"Listening to {', '.join(channels)}. Quit with CONTROL-C.")
+        super().handle(*args, **options)
