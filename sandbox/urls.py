@@ -1,5 +1,6 @@
 """The URLs that Django's views answer. Those of the consumers are in ``routing/urls.py``."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from consumers.catalogue import CATALOGUE
@@ -8,6 +9,13 @@ from sandbox import views
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("race/", views.race, name="race"),
+    path("stall/", views.stall, name="stall"),
+    path("source/", views.source, name="source"),
+    path("rooms/", views.rooms, name="rooms"),
+    path("scope/", views.scope, name="scope"),
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
     # A WebSocket URL opened as a web page. HTTP exhibits never get here.
     *(

@@ -45,7 +45,7 @@ def test_curl_gets_the_echo(page: Page) -> None:
     """The curl command of the HTTP exhibit prints the echo."""
     page.goto("/exhibits/echo/async-http/")
     command = page.locator(".command", has_text="Shell").locator("code").inner_text()
-    done = subprocess.run(  # the command that the page shows is ours
+    done = subprocess.run(
         [*shlex.split(command), "--silent"], capture_output=True, text=True, check=True
     )
     assert done.stdout == REPLY
@@ -57,7 +57,7 @@ def test_the_websocket_client_gets_the_echo(page: Page) -> None:
     command = page.locator(".command", has_text="Shell").locator("code").inner_text()
     client, url = shlex.split(command)
     assert client == ".venv/bin/websockets"
-    with subprocess.Popen(  # the command that the page shows is ours
+    with subprocess.Popen(
         [sys.executable, "-m", "websockets", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin is not None

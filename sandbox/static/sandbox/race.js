@@ -1,0 +1,153 @@
+// Race: round trips in a loop, exhibit after exhibit, a slice of time each.
+
+import { Lost, exhibitAt } from "./exhibit.js";
+import { drawLatest } from "./strip.js";
+
+const SLICE = 250; // milliseconds
+const KEPT = 5000; // latencies of each exhibit, the newest
+
+const form = document.querySelector("#race");
+const status = document.querySelector("#status");
+const start = document.querySelector("#start");
+const stop = document.querySelector("#stop");
+
+class Runner {
+  constructor(element) {
+    this.element = element;
+    this.choice = form.querySelector(`input[value="${element.dataset.id}"]`);
+    this.exhibit = exhibitAt(element.dataset, { persistent: true });
+    this.exhibit.addEventListener("state", () => this.#showState());
+    this.choice.addEventListener("change", () => this.follow());
+    this.reset();
+  }
+
+  get chosen() {
+    return this.choice.checked;
+  }
+
+  reset() {
+    this.replies = 0;
+    this.active = 0; // milliseconds
+    this.latencies = [];
+  }
+
+  follow() {
+    this.element.hidden = !this.chosen;
+    if (this.chosen && running) this.exhibit.connect();
+    else this.exhibit.disconnect();
+  }
+
+  async run(payload, inFlight) {
+    const started = performance.now();
+    const loop = async () => {
+      while (running && this.chosen && performance.now() - started < SLICE) {
+        const { milliseconds } = await this.exhibit.send(payload);
+        this.replies += 1;
+        this.latencies.push(milliseconds);
+      }
+    };
+    const loops = await Promise.allSettled(Array.from({ length: inFlight }, loop));
+    this.active += performance.now() - started;
+    this.latencies.splice(0, this.latencies.length - KEPT);
+    for (const { reason } of loops) if (reason && !(reason instanceof Lost)) throw reason;
+    return loops.every(({ reason }) => reason === undefined);
+  }
+
+  figures() {
+    const sorted = this.latencies.toSorted((one, other) => one - other);
+    const percentile = (share) => sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
+    const rate = this.active ? (1000 * this.replies) / this.active : 0;
+    return { rate, p50: percentile(0.5), p99: percentile(0.99) };
+  }
+
+  show({ rate, p50, p99 }, most) {
+    this.#part("rate .fill").style.inlineSize = `${(100 * rate) / most.rate}%`;
+    this.#part("rate .figure").textContent = `${Math.round(rate).toLocaleString("en")} /s`;
+    this.#part("p50 .fill").style.inlineSize = `${(100 * p50) / most.p99}%`;
+    this.#part("p99 .fill").style.inlineSize = `${(100 * p99) / most.p99}%`;
+    this.#part("p50 .figure").textContent = `${p50.toFixed(1)} ms`;
+    this.#part("p99 .figure").textContent = `${p99.toFixed(1)} ms`;
+    drawLatest(this.element.querySelector("canvas"), this.latencies, most.p99);
+  }
+
+  #showState() {
+    this.element.dataset.state = this.exhibit.state;
+    this.#part("state").textContent = this.exhibit.words;
+  }
+
+  #part(name) {
+    return this.element.querySelector(`.${name}`);
+  }
+}
+
+let running = false;
+const runners = [...document.querySelectorAll("[data-url]")].map((element) => new Runner(element));
+
+async function race() {
+  if (running || !form.reportValidity()) return;
+  running = true;
+  for (const runner of runners) {
+    runner.reset();
+    runner.follow();
+  }
+  start.disabled = true;
+  stop.disabled = false;
+  stop.focus();
+  for (let round = 0; running; round++) await runRound(round);
+}
+
+async function runRound(round) {
+  const payload = JSON.stringify({ message: "x".repeat(form.elements.size.valueAsNumber || 0) });
+  const inFlight = form.elements.inflight.valueAsNumber || 1;
+  const chosen = runners.filter((runner) => runner.chosen);
+  // Nobody is always first: each round starts one further.
+  const turns = chosen.map((_, turn) => chosen[(turn + round) % chosen.length]);
+  let ran = 0;
+  for (const runner of turns) {
+    if (!running) return;
+    if (runner.exhibit.state !== "open") continue;
+    if (await runner.run(payload, inFlight)) ran += 1;
+    show();
+  }
+  if (!running) return;
+  say(
+    ran === chosen.length
+      ? `Running with ${ran} of ${runners.length} exhibits.`
+      : `Running with ${ran} of the ${chosen.length} chosen; the others are not connected.`,
+  );
+  if (ran === 0) await new Promise((resolve) => setTimeout(resolve, SLICE));
+}
+
+function show() {
+  const chosen = runners.filter((runner) => runner.chosen);
+  const figures = chosen.map((runner) => runner.figures());
+  const most = {
+    rate: Math.max(1, ...figures.map(({ rate }) => rate)),
+    p99: Math.max(0.1, ...figures.map(({ p99 }) => p99)),
+  };
+  chosen.forEach((runner, index) => runner.show(figures[index], most));
+}
+
+function end(words) {
+  if (!running) return;
+  running = false;
+  for (const runner of runners) runner.exhibit.disconnect();
+  start.disabled = false;
+  stop.disabled = true;
+  start.focus();
+  say(words);
+}
+
+function say(words) {
+  if (status.textContent !== words) status.textContent = words; // announced once
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  race();
+});
+stop.addEventListener("click", () => end("Stopped."));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) end("Stopped, because this tab was hidden: browsers slow hidden tabs down.");
+});
+for (const runner of runners) runner.follow();

@@ -1,0 +1,36 @@
+// Scope: what each consumer knows about the connection that this page opens to it.
+
+for (const element of document.querySelectorAll("[data-url]")) {
+  const { url, protocol } = element.dataset;
+  const answer = protocol === "http" ? askOverHttp(url) : askOverWebSocket(url);
+  answer.then(
+    (text) => show(element, indented(JSON.parse(text))),
+    (error) => show(element, `No answer: ${error.message}`),
+  );
+}
+
+async function askOverHttp(url) {
+  return (await fetch(url)).text();
+}
+
+function askOverWebSocket(url) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(new URL(url, location.href.replace(/^http/, "ws")));
+    socket.onmessage = ({ data }) => {
+      resolve(data);
+      socket.close(1000);
+    };
+    socket.onclose = ({ code }) => reject(new Error(`closed ${code}`));
+  });
+}
+
+// Indented, but with the innermost arrays, such as a header and its value, on one line.
+function indented(value) {
+  return JSON.stringify(value, null, 2).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => {
+    return `[${items.replace(/\n\s*/g, " ")}]`;
+  });
+}
+
+function show(element, text) {
+  element.querySelector("pre code").textContent = text;
+}
