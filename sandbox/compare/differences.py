@@ -61,7 +61,7 @@ _SERVERS = (
     Difference(
         "This server takes up the offer.",
         ALL,
-        {"compression": 'open, compressed; {"message":"hi"}'},
+        {"compression": "open, compressed"},
         ("uvicorn", "hypercorn"),
     ),
     Difference(
@@ -97,22 +97,19 @@ _SERVERS = (
     Difference(
         "Of a client that vanishes this server tells 1005, a close without a code.",
         ALL,
-        {"vanish": '{"message":"hi"}; disconnect 1005'},
+        {"vanish": "disconnect 1005"},
         ("uvicorn", "granian"),
     ),
     Difference(
         "Hypercorn tells the consumer 1006 whatever code the client closed with.",
         ALL,
-        {
-            f"close-{code}": '{"message":"hi"}; closed; disconnect 1006'
-            for code in (1000, 1001, 4000)
-        },
+        dict.fromkeys(("close-1000", "close-1001", "close-4000"), "disconnect 1006"),
         ("hypercorn",),
     ),
     Difference(
         "Hypercorn tells the consumer 1006 whatever code the client closed with.",
         CAREFUL,
-        {"close-after-error": "error invalid_json; closed; disconnect 1006"},
+        {"close-after-error": "error invalid_json; disconnect 1006"},
         ("hypercorn",),
     ),
 )

@@ -48,6 +48,10 @@ class Cell:
     events: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
+    def connections(self) -> int:
+        return max((event.connection for event in self.events), default=0)
+
+    @property
     def close_code(self) -> int | None:
         """How the server ended the first connection that it ended: 1006 is without a close."""
         for event in self.events:

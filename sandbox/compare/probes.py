@@ -197,7 +197,7 @@ _JSON = (
     Probe(
         "duplicate-message",
         "JSON",
-        "Of two messages the last wins.",
+        "Of two members named message the last wins.",
         (Ask('{"message": 1, "message": 2}', '{"message":2}'),),
     ),
     Probe(
@@ -206,14 +206,30 @@ _JSON = (
         "White space around any token is nothing.",
         (Ask(' \t\r\n{ "message"\n:\t[ 1 , 2 ] } \n', '{"message":[1,2]}'),),
     ),
-    _error("no-break-space", "JSON", "Other spaces are not JSON.", f"\u00a0{HI}", "invalid_json"),
-    _error("trailing-comma", "JSON", "Nor is a trailing comma.", '{"message": 1,}', "invalid_json"),
-    _error("two-documents", "JSON", "Nor are two documents.", f"{HI} {HI}", "invalid_json"),
-    _error("truncated", "JSON", "Nor is half a document.", '{"message": "h', "invalid_json"),
-    _error("plain-text", "JSON", "Nor is plain text.", "hello", "invalid_json"),
-    _error("byte-order-mark", "JSON", "Nor is a byte order mark.", f"\ufeff{HI}", "invalid_json"),
-    _error("utf-16", "JSON", "Nor is UTF-16.", HI.encode("utf-16-le"), "invalid_json"),
-    _error("bad-utf-8", "JSON", "Nor is bad UTF-8.", b'{"message": "\xc3"}', "invalid_json"),
+    _error(
+        "no-break-space",
+        "JSON",
+        "A no-break space between tokens is not JSON.",
+        f"\u00a0{HI}",
+        "invalid_json",
+    ),
+    _error(
+        "trailing-comma", "JSON", "A trailing comma is not JSON.", '{"message": 1,}', "invalid_json"
+    ),
+    _error(
+        "two-documents",
+        "JSON",
+        "Two documents in one message are not JSON.",
+        f"{HI} {HI}",
+        "invalid_json",
+    ),
+    _error("truncated", "JSON", "Half a document is not JSON.", '{"message": "h', "invalid_json"),
+    _error("plain-text", "JSON", "Plain text is not JSON.", "hello", "invalid_json"),
+    _error(
+        "byte-order-mark", "JSON", "A byte order mark is not JSON.", f"\ufeff{HI}", "invalid_json"
+    ),
+    _error("utf-16", "JSON", "UTF-16 is not JSON.", HI.encode("utf-16-le"), "invalid_json"),
+    _error("bad-utf-8", "JSON", "Bad UTF-8 is not JSON.", b'{"message": "\xc3"}', "invalid_json"),
 )
 
 _REQUESTS = (
@@ -241,7 +257,7 @@ _DELAYS = (
     Probe(
         "delay-zero",
         "Delay",
-        "No delay is a delay.",
+        "A delay of 0 is allowed.",
         (Ask('{"message": 1, "delay": 0}', '{"message":1}'),),
     ),
     *(
@@ -270,10 +286,18 @@ _DELAYS = (
 )
 
 _LIMITS = (
-    Probe("depth-under", "Limits", "99 levels are fewer than 100.", (Ask(*nested(99)),)),
-    Probe("depth-at", "Limits", "100 levels are allowed.", (Ask(*nested(100)),)),
-    _error("depth-over", "Limits", "101 levels are not.", nested(101)[0], "too_deep"),
-    _error("depth-far-over", "Limits", "Nor are 30,000.", nested(30_000)[0], "too_deep"),
+    Probe("depth-under", "Limits", "A request of 99 levels is allowed.", (Ask(*nested(99)),)),
+    Probe("depth-at", "Limits", "A request of 100 levels is allowed.", (Ask(*nested(100)),)),
+    _error(
+        "depth-over", "Limits", "A request of 101 levels is too deep.", nested(101)[0], "too_deep"
+    ),
+    _error(
+        "depth-far-over",
+        "Limits",
+        "A request of 30,000 levels is too deep, and hurts nobody.",
+        nested(30_000)[0],
+        "too_deep",
+    ),
     _error(
         "depth-unclosed",
         "Limits",
@@ -287,13 +311,19 @@ _LIMITS = (
         "A bracket in a string opens nothing.",
         '"' + '[{\\"' * 200 + '"',
     ),
-    Probe("size-under", "Limits", "65,535 bytes are under 64 KiB.", (Ask(*sized(65_535)),)),
-    Probe("size-at", "Limits", "65,536 bytes are allowed.", (Ask(*sized(65_536)),)),
-    _error("size-over", "Limits", "65,537 bytes are not.", sized(65_537)[0], "too_large"),
+    Probe("size-under", "Limits", "A request of 65,535 bytes is allowed.", (Ask(*sized(65_535)),)),
+    Probe("size-at", "Limits", "A request of 65,536 bytes is allowed.", (Ask(*sized(65_536)),)),
+    _error(
+        "size-over",
+        "Limits",
+        "A request of 65,537 bytes is too large.",
+        sized(65_537)[0],
+        "too_large",
+    ),
     _error(
         "size-in-bytes",
         "Limits",
-        "Bytes count, not characters.",
+        "Bytes of UTF-8 count, not characters.",
         '{"message": "' + "é" * 40_000 + '"}',
         "too_large",
     ),
@@ -307,7 +337,7 @@ _LIMITS = (
     _websocket(
         "over-16-mib",
         "Limits",
-        "So is one of more than 16 MiB.",
+        "A message of more than 16 MiB is over the cap of every server.",
         AskMuch(16 * MIB + 1, "closed 1006"),
         because=NO_CAP,
     ),
@@ -325,11 +355,11 @@ _MESSAGES = (
     Probe(
         "binary", "Messages", "A binary message is read like a text.", (Ask(HI.encode(), HI_BACK),)
     ),
-    _error("empty-text", "Messages", "Nothing is not JSON.", "", "invalid_json"),
+    _error("empty-text", "Messages", "An empty message is not JSON.", "", "invalid_json"),
     _websocket(
         "empty-binary",
         "Messages",
-        "Nothing is not JSON, be it binary.",
+        "An empty binary message is not JSON.",
         Ask(b"", "error invalid_json"),
         because=NO_TEXT_OR_BINARY,
     ),
@@ -445,7 +475,6 @@ _CLOSING = (
             f"close-{code}",
             "Closing",
             f"A client closes with {code}: the consumer's disconnect is told so.",
-            Ask(HI, HI_BACK),
             Close(code),
             Disconnected(f"disconnect {code}"),
             because=NO_CLOSE,
@@ -463,7 +492,6 @@ _CLOSING = (
         "vanish",
         "Closing",
         "A client vanishes without a close frame: disconnect runs all the same.",
-        Ask(HI, HI_BACK),
         Vanish(),
         Disconnected("disconnect 1006"),
         because=NO_CLOSE,
@@ -498,30 +526,42 @@ _HANDSHAKE = tuple(
         (
             "compression",
             "Daphne does not take up an offer to compress.",
-            (Open(compression=True), Ask(HI, HI_BACK)),
+            (Open(compression=True),),
         ),
-        ("query", "A query does not matter.", (Open(suffix="?message=no"), Ask(HI, HI_BACK))),
-        ("origin-own", "The site's own pages may connect.", (Open(origin="{origin}"),)),
+        (
+            "query",
+            "A query in the URL does not matter.",
+            (Open(suffix="?message=no"), Ask(HI, HI_BACK)),
+        ),
+        ("origin-own", "Pages of the site itself may connect.", (Open(origin="{origin}"),)),
         (
             "origin-other-port",
-            "So may those of the same host on another port.",
+            "Pages of the same host on another port may connect.",
             (Open(origin="http://{hostname}:1"),),
         ),
-        ("origin-none", "So may a client that is no browser.", (Open(), Ask(HI, HI_BACK))),
+        (
+            "origin-none",
+            "A client that sends no Origin, as no browser does, may connect.",
+            (Open(), Ask(HI, HI_BACK)),
+        ),
         (
             "origin-foreign",
-            "Pages of another site may not.",
+            "Pages of another site are refused.",
             (Open("refused 403", origin="https://evil.example"),),
         ),
         (
             "origin-look-alike",
-            "Nor may those of a name that begins like ours.",
+            "Pages of a host whose name begins like ours are refused.",
             (Open("refused 403", origin="http://{hostname}.evil.example"),),
         ),
-        ("origin-null", "Nor may a page without an origin.", (Open("refused 403", origin="null"),)),
+        (
+            "origin-null",
+            "Pages whose origin is null are refused.",
+            (Open("refused 403", origin="null"),),
+        ),
         (
             "origin-malformed",
-            "Nor may one whose origin is no URL.",
+            "An Origin that is no URL is refused.",
             (Open("refused 400", origin="http://["),),
         ),
         (
@@ -550,7 +590,7 @@ _HTTP = (
     ),
     _http(
         "error-headers",
-        "So does an error.",
+        "An error says what it is, and that it is not to be sniffed or stored.",
         Request(
             "POST",
             400,
@@ -606,7 +646,7 @@ _HTTP = (
     *(
         _http(
             f"type-{name}",
-            f"{sentence}",
+            sentence,
             Request("POST", 200, HI_BACK, headers=headers, body=HI.encode()),
         )
         for name, sentence, headers in (

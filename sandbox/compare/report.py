@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
-from consumers.catalogue import Exhibit
+from django.template.loader import render_to_string
+
+from consumers.catalogue import EDITIONS, Exhibit
 from sandbox.compare.engine import Cell, Target, Verdict
 from sandbox.compare.probes import TABLES, Probe
 from sandbox.machine import machine, versions
@@ -42,6 +43,16 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Probes of which each server shows something else, and all of them for the same reasons."""
+
+    probes: list[Probe]
+    seen: tuple[str, ...]
+    """In the order of the servers."""
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A finished run."""
 
@@ -60,50 +71,95 @@ class Report:
         return not self.count["differs"]
 
     @property
-    def probes(self) -> tuple[Probe, ...]:
-        asked = {cell.probe for cell in self.cells}
-        tables = dict.fromkeys(TABLES[exhibit.edition] for exhibit in self.exhibits)
-        return tuple(probe for table in tables for probe in table if probe.id in asked)
+    def editions(self) -> list[str]:
+        return list(dict.fromkeys(exhibit.edition for exhibit in self.exhibits))
 
-    def matrices(self) -> list[Matrix]:
-        made = []
-        editions = dict.fromkeys(exhibit.edition for exhibit in self.exhibits)
-        for edition in editions:
-            exhibits = tuple(one for one in self.exhibits if one.edition == edition)
-            ids = {exhibit.id for exhibit in exhibits}
-            for target in self.targets:
-                cells = {
-                    (cell.probe, cell.exhibit): cell
-                    for cell in self.cells
-                    if cell.server == target.server and cell.exhibit in ids
-                }
-                asked = {probe for probe, _ in cells}
-                probes = tuple(probe for probe in TABLES[edition] if probe.id in asked)
-                made.append(Matrix(edition, target, exhibits, probes, cells))
-        return made
+    @property
+    def probes(self) -> list[Probe]:
+        asked = {cell.probe for cell in self.cells}
+        tables = dict.fromkeys(TABLES[edition] for edition in self.editions)
+        return [probe for table in tables for probe in table if probe.id in asked]
 
     def of(self, verdict: Verdict) -> list[Cell]:
         return [cell for cell in self.cells if cell.verdict == verdict]
 
+    def matrices(self) -> list[Matrix]:
+        return [
+            self.matrix(edition, target) for edition in self.editions for target in self.targets
+        ]
 
-def told_once(cells: Iterable[Cell]) -> list[tuple[Cell, list[str], list[str], list[str]]]:
-    """Put cells of the same words together: one of them, its probes, exhibits, servers."""
+    def matrix(self, edition: str, target: Target) -> Matrix:
+        exhibits = tuple(one for one in self.exhibits if one.edition == edition)
+        ids = {exhibit.id for exhibit in exhibits}
+        cells = {
+            (cell.probe, cell.exhibit): cell
+            for cell in self.cells
+            if cell.server == target.server and cell.exhibit in ids
+        }
+        asked = {probe for probe, _ in cells}
+        probes = tuple(probe for probe in TABLES[edition] if probe.id in asked)
+        return Matrix(edition, target, exhibits, probes, cells)
+
+    def between_servers(self, edition: str) -> list[Disagreement]:
+        """Find the probes that the servers do not agree on."""
+        matrices = [self.matrix(edition, target) for target in self.targets]
+        found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Probe]] = {}
+        for probe in matrices[0].probes:
+            rows = [
+                [cell for cell in matrix.row(probe) if cell.verdict != "n/a"] for matrix in matrices
+            ]
+            seen = tuple(" or ".join(dict.fromkeys(cell.seen for cell in row)) for row in rows)
+            reasons = dict.fromkeys(cell.reason for row in rows for cell in row if cell.reason)
+            if len(set(seen)) > 1:
+                found.setdefault((seen, tuple(reasons)), []).append(probe)
+        return [Disagreement(probes, *alike) for alike, probes in found.items()]
+
+    def name(self, ids: list[str]) -> str:
+        """Name exhibits in short: those of a whole edition, or all its WebSockets, together."""
+        names = []
+        for edition in self.editions:
+            all_of_it = [one for one in self.exhibits if one.edition == edition]
+            named = [one.id for one in all_of_it if one.id in ids]
+            websockets = [one.id for one in all_of_it if one.protocol == "websocket"]
+            if len(named) == len(all_of_it) > 1:
+                names.append(f"{edition}/*")
+            elif named == websockets and len(named) > 1:
+                names.append(f"{edition}/*websocket")
+            else:
+                names += named
+        return ", ".join(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Cells of the same verdict that have one reason and show the same."""
+
+    probes: list[str]
+    exhibits: str
+    servers: str
+    cell: Cell
+    """One of them."""
+
+
+def alike(report: Report, verdict: Verdict) -> list[Alike]:
+    """Put together what would be told twice."""
     together: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
+    for cell in report.of(verdict):
         together.setdefault((cell.reason, cell.seen), []).append(cell)
     return [
-        (
-            alike[0],
-            list(dict.fromkeys(cell.probe for cell in alike)),
-            list(dict.fromkeys(cell.exhibit for cell in alike)),
-            list(dict.fromkeys(cell.server for cell in alike)),
+        Alike(
+            list(dict.fromkeys(cell.probe for cell in cells)),
+            report.name([cell.exhibit for cell in cells]),
+            ", ".join(dict.fromkeys(cell.server for cell in cells)),
+            cells[0],
         )
-        for alike in together.values()
+        for cells in together.values()
     ]
 
 
 def as_json(report: Report) -> str:
-    document: dict[str, Any] = {
+    """Write everything down; schema.json says what there is."""
+    document = {
         "schema": SCHEMA,
         "started": report.started,
         "seconds": round(report.seconds, 3),
@@ -136,10 +192,135 @@ def as_json(report: Report) -> str:
                 "seen": cell.seen,
                 "reason": cell.reason,
                 "details": cell.details,
+                "close_code": cell.close_code,
                 "seconds": round(cell.seconds, 6),
-                "frames": [{**event._asdict(), "at": round(event.at, 6)} for event in cell.events],
+                "frames": [
+                    {
+                        "at": round(event.at, 6),
+                        "connection": event.connection,
+                        "direction": "sent" if event.sent else "received",
+                        "kind": event.kind,
+                        "bytes": event.size,
+                        "excerpt": event.excerpt,
+                    }
+                    for event in cell.events
+                ],
             }
             for cell in report.cells
         ],
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_html(report: Report) -> str:
+    """Write one page that needs no other file."""
+    numbers = {id(cell): number for number, cell in enumerate(report.cells)}
+    matrices = [
+        {
+            "matrix": matrix,
+            "sentence": EDITIONS[matrix.edition],
+            "groups": [
+                (
+                    group,
+                    [
+                        (probe, [(numbers[id(cell)], cell) for cell in matrix.row(probe)])
+                        for probe in probes
+                    ],
+                )
+                for group, probes in matrix.groups()
+            ],
+        }
+        for matrix in report.matrices()
+    ]
+    return render_to_string(
+        "compare/report.html",
+        {
+            "report": report,
+            "legend": LEGEND,
+            "count": [(verdict, report.count[verdict]) for verdict in LEGEND],
+            "versions": versions(),
+            "machine": machine(),
+            "matrices": matrices,
+            "servers": between(report),
+            "declared": alike(report, "declared"),
+            "differs": alike(report, "differs"),
+            "sentences": {probe.id: probe.sentence for probe in report.probes},
+            "cells": list(enumerate(report.cells)),
+        },
+    )
+
+
+def as_markdown(report: Report) -> str:
+    """Write the README's tables: the matrix of one server, or what several make of the same."""
+    tables = _markdown_matrices if len(report.targets) == 1 else _markdown_servers
+    return "\n".join(tables(report)).strip() + "\n"
+
+
+def _markdown_matrices(report: Report) -> Iterator[str]:
+    """Yield a row for each group of probes; then the differences, a row for each reason."""
+    for verdict, meaning in LEGEND.items():
+        yield f"- **{verdict}**: {meaning}"
+    for matrix in report.matrices():
+        heading = f"**{matrix.edition}** on {matrix.target.server}, {len(matrix.probes)} probes"
+        yield f"\n{heading}: {EDITIONS[matrix.edition]}\n"
+        yield from _markdown_head("", [f"`{exhibit.slug}`" for exhibit in matrix.exhibits])
+        for group, asked in matrix.groups():
+            columns = zip(*(matrix.row(probe) for probe in asked), strict=True)
+            counts = [_count_words(Counter(cell.verdict for cell in cells)) for cells in columns]
+            yield _markdown_row(f"{group} ({len(asked)})", counts)
+    reasons: dict[str, list[str]] = {}
+    for row in alike(report, "declared"):
+        words = f"{_codes(row.probes)} {_codes([row.cell.seen])}"
+        reasons.setdefault(row.cell.reason, []).append(words)
+    if reasons:
+        yield ""
+        yield from _markdown_head("declared difference", ["probes, and what is seen instead"])
+        for reason, told in reasons.items():
+            yield _markdown_row(reason, ["<br>".join(told)])
+
+
+def _markdown_servers(report: Report) -> Iterator[str]:
+    for edition, rows in between(report):
+        yield ""
+        servers = [target.server for target in report.targets]
+        yield from _markdown_head(f"`{edition}`", [*servers, "why"])
+        for row in rows:
+            probes = _codes(probe.id for probe in row.probes)
+            yield _markdown_row(
+                probes, [*(_codes([words]) for words in row.seen), " ".join(row.reasons)]
+            )
+
+
+def between(report: Report) -> list[tuple[str, list[Disagreement]]]:
+    """Find what several servers do not agree on, by the edition that shows it first."""
+    if len(report.targets) == 1:
+        return []
+    found = []
+    told: list[tuple[list[Probe], tuple[str, ...]]] = []
+    for edition in report.editions:
+        rows = [
+            row for row in report.between_servers(edition) if (row.probes, row.seen) not in told
+        ]
+        told += [(row.probes, row.seen) for row in rows]
+        if rows:
+            found.append((edition, rows))
+    return found
+
+
+def _count_words(count: Counter[Verdict]) -> str:
+    present = [verdict for verdict in LEGEND if count[verdict]]
+    if len(present) == 1:
+        return present[0]
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in present)
+
+
+def _codes(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words if word)
+
+
+def _markdown_head(first: str, columns: list[str]) -> list[str]:
+    return [_markdown_row(first, columns), "|---" * (len(columns) + 1) + "|"]
+
+
+def _markdown_row(first: str, columns: list[str]) -> str:
+    return "| " + " | ".join(column.replace("|", r"\|") for column in [first, *columns]) + " |"

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
-from websockets.frames import Opcode
+from websockets.frames import CloseCode, Opcode
 
 from consumers.catalogue import Exhibit
 from sandbox.compare.wire import (
@@ -35,7 +35,7 @@ Payload = str | bytes | tuple[bytes, ...]
 """A text message, a binary one, or one in fragments; over HTTP a body, or one in chunks."""
 
 DISCONNECT_SECONDS = 3.0
-SHOWN_CHARACTERS = 120
+SHOWN_CHARACTERS = 80
 WAITS = "the neighbour waits"
 HTTP_STATUS = {
     "error invalid_json": 400,
@@ -341,14 +341,13 @@ class Close:
     """Shake hands on closing."""
 
     code: int
-    expected: str = "closed"
-    """``closed``, or ``closed <code>`` to see what the server answers."""
+    expected: str = ""
+    """``closed <code>`` to see what the server answers."""
 
     async def run(self, session: Session) -> str:
         closed = await (await session.websocket()).close(self.code)
-        if closed.code == 1006:  # noqa: PLR2004 # no close frame came
-            return "closed 1006"
-        return "closed" if self.expected == "closed" else f"closed {closed.code}"
+        is_answered = closed.code != CloseCode.ABNORMAL_CLOSURE
+        return "" if is_answered and not self.expected else f"closed {closed.code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +357,8 @@ class Vanish:
     expected: str = ""
 
     async def run(self, session: Session) -> str:
-        (await session.websocket()).vanish()
+        connection = await session.websocket()
+        connection.vanish()
         return ""
 
 

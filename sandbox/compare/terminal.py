@@ -7,7 +7,7 @@ from rich.text import Text
 
 from consumers.catalogue import EDITIONS
 from sandbox.compare.engine import Verdict
-from sandbox.compare.report import LEGEND, Matrix, Report, told_once
+from sandbox.compare.report import LEGEND, Disagreement, Matrix, Report, alike, between
 
 STYLES: dict[Verdict, str] = {
     "same": "green",
@@ -24,6 +24,9 @@ def show(report: Report, console: Console) -> None:
     for matrix in report.matrices():
         console.print()
         console.print(_table(matrix))
+    for edition, rows in between(report):
+        console.print()
+        console.print(_servers(edition, rows, report))
     _show_cells(report, console, "declared", "Declared differences")
     _show_cells(report, console, "differs", "Differences")
     _show_not_applicable(report, console)
@@ -50,20 +53,31 @@ def _table(matrix: Matrix) -> Group:
     return Group(Text(heading, style="bold"), table)
 
 
+def _servers(edition: str, rows: list[Disagreement], report: Report) -> Group:
+    heading = f"{edition}: what the servers make of the same consumers"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for target in report.targets:
+        table.add_column(target.server, overflow="fold", ratio=1)
+    for row in rows:
+        probes = "\n".join(probe.id for probe in row.probes)
+        table.add_row(probes, *(Text(words) for words in row.seen))
+    return Group(Text(heading, style="bold"), table)
+
+
 def _show_cells(report: Report, console: Console, verdict: Verdict, heading: str) -> None:
-    cells = report.of(verdict)
-    if not cells:
-        return
-    console.print()
-    console.print(Text(heading, style="bold"))
-    for cell, probes, exhibits, servers in told_once(cells):
+    rows = alike(report, verdict)
+    if rows:
         console.print()
-        console.print(Text(f"{', '.join(exhibits)} on {', '.join(servers)}", style=STYLES[verdict]))
+        console.print(Text(heading, style="bold"))
+    for row in rows:
+        console.print()
+        console.print(Text(f"{row.exhibits} on {row.servers}", style=STYLES[verdict]))
         for label, words in (
-            ("probes" if len(probes) > 1 else "probe", ", ".join(probes)),
-            ("contract", cell.expected if len(probes) == 1 else ""),
-            ("seen", cell.seen),
-            ("because", cell.reason),
+            ("probes" if row.probes[1:] else "probe", ", ".join(row.probes)),
+            ("contract", "" if row.probes[1:] else row.cell.expected),
+            ("seen", row.cell.seen),
+            ("because", row.cell.reason),
         ):
             if words:
                 console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2)))

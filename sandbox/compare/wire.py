@@ -72,6 +72,10 @@ class Event(NamedTuple):
     excerpt: str
     """The beginning of the payload, as text where it is."""
 
+    @property
+    def milliseconds(self) -> str:
+        return f"{self.at * 1000:.2f}"
+
 
 @dataclass
 class Trace:

@@ -12,11 +12,17 @@ from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
 from sandbox.compare.engine import questions
-from sandbox.compare.report import Report, as_json
+from sandbox.compare.probes import TABLES
+from sandbox.compare.report import Report, as_html, as_json, as_markdown
 from sandbox.compare.run import UnreachableError, found, run, started
 from sandbox.compare.terminal import show
 from sandbox.servers import ARGUMENTS, ServerError
 
+OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
+    "json": (as_json, "write all, to the last frame, for programs"),
+    "html": (as_html, "write one page, with the frames behind each cell"),
+    "markdown": (as_markdown, "write the tables of the README"),
+}
 USAGE = 2
 INTERRUPTED = 130
 
@@ -53,7 +59,8 @@ class Command(BaseCommand):
             metavar="ID",
             help="put this probe only; repeatable",
         )
-        parser.add_argument("--json", type=Path, metavar="FILE", help="write every frame as JSON")
+        for option, (_, what) in OUTPUTS.items():
+            parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
 
     def handle(
         self,
@@ -62,14 +69,11 @@ class Command(BaseCommand):
         servers: list[str],
         url: str | None,
         probes: list[str],
-        json: Path | None,
-        **_options: Any,
+        **options: Any,
     ) -> None:
-        asked = questions(_exhibits(exhibits), probes)
-        outputs: list[tuple[Path, Callable[[Report], str]]] = [
-            (path, write) for path, write in ((json, as_json),) if path
-        ]
-        for path, _ in outputs:
+        asked = questions(_exhibits(exhibits), _probes(probes))
+        outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
+        for path in outputs:
             _must_be_writable(path)
         sources = (
             [found(url, servers[0] if servers else None)]
@@ -84,7 +88,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=USAGE) from error
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
-        for path, write in outputs:
+        for path, write in outputs.items():
             path.write_text(write(report))
         self.stdout.ending = ""  # rich ends its lines itself
         show(report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
@@ -105,6 +109,15 @@ def _exhibits(names: Sequence[str]) -> list[Exhibit]:
             )
         chosen += matching
     return list(dict.fromkeys(chosen))
+
+
+def _probes(ids: Sequence[str]) -> Sequence[str]:
+    known = list(dict.fromkeys(probe.id for table in TABLES.values() for probe in table))
+    for unknown in set(ids).difference(known):
+        raise CommandError(
+            f"There is no probe {unknown!r}: choose from {', '.join(known)}.", returncode=USAGE
+        )
+    return ids
 
 
 def _must_be_writable(path: Path) -> None:
