@@ -114,13 +114,17 @@ class Member:
         """What this member alone is told about its last request."""
         return self.told if self.is_http else await self.hear()
 
-    async def leave(self, code: int = 1000) -> None:
-        """Go, with a close or (1006) without; nothing that was sent may be left unheard."""
+    async def end(self, code: int = 1000) -> None:
+        """Go, with a close or (1006) without."""
         await self.connection.end(
             {"type": "http.disconnect"}
             if self.is_http
             else {"type": "websocket.disconnect", "code": code}
         )
+
+    async def leave(self, code: int = 1000) -> None:
+        """Go when everything that was sent has been heard, and nothing else."""
+        await self.end(code)
         assert self.connection.outgoing.empty()
 
 

@@ -1,0 +1,95 @@
+"""What a connection is told when no worker answers, and who answers otherwise."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from consumers.catalogue import WORKERS
+from routing.channels import channel_names
+from sandbox.asgi import application
+from tests.rooms.members import Connection
+
+PATH = "/worker/async-json-websocket/"
+
+
+async def ask(path: str, *requests: str) -> list[str]:
+    """Connect, ask one request after the other, and leave."""
+    client = WebsocketCommunicator(application, path)
+    connected, _ = await client.connect()
+    assert connected
+    replies = []
+    for request in requests:
+        await client.send_to(text_data=request)
+        replies.append(str(await client.receive_from(timeout=20)))
+    await client.disconnect()
+    return replies
+
+
+@pytest.fixture
+def over_redis(settings: Settings, redis_url: str) -> None:
+    """Give connections and workers a layer over Redis, of small capacity, and little patience."""
+    config = {"hosts": [redis_url], "capacity": 2, "prefix": uuid4().hex}
+    backend = "channels_redis.core.RedisChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+    settings.WORKER_SECONDS = 0.2
+
+
+@pytest.mark.asyncio
+async def test_in_memory_no_worker_can_be_reached(settings: Settings) -> None:
+    """On the in-memory layer the answer says that there can be no worker, and what to do."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    good, bad = await ask(PATH, '{"message": 1}', "nope")
+    assert json.loads(good)["error"]["code"] == "no_worker"
+    assert "REDIS_URL" in good
+    assert "runworker" in good
+    assert json.loads(bad)["error"]["code"] == "invalid_json"
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("over_redis")
+async def test_without_a_worker_the_wait_ends() -> None:
+    """Nobody answers within the time: no_worker; when too many wait: unavailable, at once."""
+    replies = await ask(PATH, *['{"message": 1}'] * 3)
+    codes = [json.loads(reply)["error"]["code"] for reply in replies]
+    assert codes == ["no_worker", "no_worker", "unavailable"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("over_redis")
+@pytest.mark.parametrize("name", WORKERS)
+async def test_an_answer_that_comes_too_late_is_nobodys(name: str) -> None:
+    """An answer to a request given up is not taken for the answer to the next one."""
+    client = WebsocketCommunicator(application, f"{PATH}?worker={name}")
+    await client.connect()
+    await client.send_to(text_data='{"message": "given up"}')
+    assert "no_worker" in await client.receive_from(timeout=20)
+    # Now a worker comes, and finds both requests.
+    await client.send_to(text_data='{"message": "next", "delay": 1}')
+    layer = get_channel_layer()
+    assert layer
+    worker = Connection({"type": "channel", "channel": name})
+    for _ in range(2):
+        event = await layer.receive(name)
+        worker.incoming.put_nowait({**event, "delay": 0})
+    assert await client.receive_from(timeout=20) == '{"message":"next"}'
+    await client.disconnect()
+    worker.task.cancel()
+
+
+def test_each_channel_name_has_its_consumer() -> None:
+    """Every worker of the catalogue is behind its channel name."""
+    assert set(channel_names) == set(WORKERS)
+
+
+def test_runworker_says_what_it_cannot_do(settings: Settings) -> None:
+    """A name that is none, and a layer that reaches no other process, end runworker at once."""
+    settings.REDIS_URL = ""
+    with pytest.raises(CommandError, match="Nobody is behind nobody: choose from echo-sync"):
+        call_command("runworker", "nobody")
+    with pytest.raises(CommandError, match="set REDIS_URL"):
+        call_command("runworker", "echo-sync")
