@@ -7,8 +7,11 @@ from importlib.metadata import version
 PACKAGES = ("django", "channels", "asgiref", "websockets", "h11")
 
 
-def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+def versions(*more: str) -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in (*PACKAGES, *more)},
+    }
 
 
 def machine() -> dict[str, str | int]:

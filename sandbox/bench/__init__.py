@@ -1,0 +1,4 @@
+"""What each consumer type costs: load on real servers, every exhibit beside the floor.
+
+Black box: exhibits are known by their URLs.
+"""

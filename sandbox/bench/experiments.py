@@ -1,0 +1,418 @@
+"""The experiments. Each is a list of steps, and at any time the rows of what is complete."""
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import ClassVar, Protocol
+
+import psutil
+from msgspec.structs import replace
+
+from sandbox.bench.client import Line, connect, disconnect
+from sandbox.bench.cores import connections_at_most
+from sandbox.bench.lab import Exhibit, Lab, started
+from sandbox.bench.load import Sample, first_reply, open_loop, request
+from sandbox.bench.report import (
+    Delayed,
+    Idle,
+    Paced,
+    Report,
+    Round,
+    Stalled,
+    Throughput,
+    percentiles,
+    spread,
+)
+
+SMALL = 32
+"""Bytes of the usual request."""
+USUAL = 32
+"""Connections, where their number is not what is looked at."""
+SETTLING_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int = 5
+    seconds: float = 0.2
+    """How long one turn of one exhibit lasts."""
+    connections: tuple[int, ...] = (1, USUAL, 256)
+    payloads: tuple[int, ...] = (SMALL, 4 * 1024, 60 * 1024)
+    loads: tuple[float, ...] = (0.5, 0.8)
+    waiting: tuple[int, ...] = (USUAL, 256)
+    idle: tuple[int, ...] = (100, 1000, 10_000)
+    members: tuple[int, ...] = (2, 10, 50)
+    every_probe: bool = True
+    """Of compare, before anything is measured."""
+
+    @property
+    def usual(self) -> int:
+        return USUAL if USUAL in self.connections else self.connections[0]
+
+
+QUICK = Plan(
+    rounds=2,
+    seconds=0.15,
+    connections=(USUAL,),
+    payloads=(SMALL,),
+    loads=(0.5,),
+    waiting=(USUAL,),
+    idle=(100,),
+    members=(10,),
+    every_probe=False,
+)
+"""A minute's look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do for an exhibit, what to say meanwhile, and how long it should take."""
+
+    says: str
+    exhibit: Exhibit
+    seconds: float
+    do: Callable[[], Awaitable[None]]
+
+
+class Experiment(Protocol):
+    def __init__(self, lab: Lab, plan: Plan) -> None: ...
+    def steps(self) -> Iterator[Step]: ...
+    def add_to(self, report: Report) -> None:
+        """Add the rows of what has been measured so far."""
+
+
+@dataclass
+class Echo:
+    """Closed loop: the most that each exhibit does, every turn right after one of the floor."""
+
+    lab: Lab
+    plan: Plan
+    turns: dict[tuple[int, int, str], list[tuple[Sample, Sample]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def cells(self) -> list[tuple[int, int]]:
+        """Connections and bytes: all of one with the usual of the other, not each with each."""
+        return [
+            *((connections, SMALL) for connections in self.plan.connections),
+            *((self.plan.usual, size) for size in self.plan.payloads if size != SMALL),
+        ]
+
+    def steps(self) -> Iterator[Step]:
+        for connections, size in self.cells():
+            for number in range(self.plan.rounds):
+                for exhibit in _rotated(self.lab.exhibits, number):
+                    yield Step(
+                        f"echo: {exhibit.id}, {connections} connections, {size} bytes",
+                        exhibit,
+                        (self.plan.seconds * 4 / 3 + 0.05 + connections / 1500) * 2,
+                        partial(self.turn, exhibit, connections, size),
+                    )
+
+    async def turn(self, exhibit: Exhibit, connections: int, size: int) -> None:
+        payload, seconds = request(size), self.plan.seconds
+        floor = await self.lab.saturate(self.lab.floor(exhibit), connections, payload, seconds)
+        own = await self.lab.saturate(exhibit, connections, payload, seconds)
+        self.turns[connections, size, exhibit.id].append((own, floor))
+        if (connections, size) == (self.plan.usual, SMALL):
+            self.lab.most[exhibit.id].append(own.per_second)
+
+    def add_to(self, report: Report) -> None:
+        for (connections, size, exhibit), turns in self.turns.items():
+            rounds = [Round(own.per_second, floor.per_second) for own, floor in turns]
+            samples = [own for own, _ in turns]
+            replies = sum(len(sample.replies) for sample in samples)
+            report.echo.append(
+                Throughput(
+                    self.lab.server,
+                    exhibit,
+                    connections,
+                    size,
+                    spread([one.per_second for one in rounds]),
+                    spread([one.per_second / (one.floor_per_second or 1) for one in rounds]),
+                    sum(sample.metered for sample in samples) / (replies or 1) * 1e6,
+                    _percentiles(samples),
+                    _errors(samples),
+                    rounds,
+                )
+            )
+
+
+@dataclass
+class Latency:
+    """Open loop: how long replies take at a rate that an exhibit can bear."""
+
+    lab: Lab
+    plan: Plan
+    turns: dict[tuple[float, str], list[tuple[float, list[Sample]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def steps(self) -> Iterator[Step]:
+        for load in self.plan.loads:
+            for number in range(self.plan.rounds):
+                for exhibit in _rotated(self.lab.exhibits, number):
+                    yield Step(
+                        f"latency: {exhibit.id} at {load:.0%} of its most",
+                        exhibit,
+                        self.plan.seconds + 0.1,
+                        partial(self.turn, exhibit, load),
+                    )
+
+    async def turn(self, exhibit: Exhibit, load: float) -> None:
+        payload, connections = request(SMALL), self.plan.usual
+        rate = load * await self.most(exhibit)
+        async with self.lab.lines(exhibit, connections) as lines:
+            echoes = [await first_reply(lines[0], payload)] * len(lines)
+            samples = await open_loop(lines, payload, echoes, self.plan.seconds, rate)
+        self.turns[load, exhibit.id].append((rate, samples))
+
+    async def most(self, exhibit: Exhibit) -> float:
+        """What echo found, or a short look of our own."""
+        if not (found := self.lab.most[exhibit.id]):
+            sample = await self.lab.saturate(
+                exhibit, self.plan.usual, request(SMALL), self.plan.seconds
+            )
+            found.append(sample.per_second)
+        return median(found)
+
+    def add_to(self, report: Report) -> None:
+        for (load, exhibit), turns in self.turns.items():
+            samples = [sample for _, samples in turns for sample in samples]
+            report.latency.append(
+                Paced(
+                    self.lab.server,
+                    exhibit,
+                    self.plan.usual,
+                    load,
+                    median(rate for rate, _ in turns),
+                    _percentiles(samples),
+                    spread([_percentiles(samples)["p99"] for _, samples in turns]),
+                    _errors(samples),
+                )
+            )
+
+
+@dataclass
+class Delay:
+    """Every request waits: where threads run out, and event loops do not."""
+
+    lab: Lab
+    plan: Plan
+    turns: dict[tuple[int, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    SECONDS: ClassVar[float] = 0.05
+    ROUNDS: ClassVar[int] = 3
+    """What waits varies little."""
+
+    def steps(self) -> Iterator[Step]:
+        for connections in self.plan.waiting:
+            for number in range(min(self.plan.rounds, self.ROUNDS)):
+                for exhibit in _rotated(self.lab.exhibits, number):
+                    yield Step(
+                        f"delay: {exhibit.id}, {connections} connections",
+                        exhibit,
+                        self.turn_seconds() * 4 / 3 + connections / 1500,
+                        partial(self.turn, exhibit, connections),
+                    )
+
+    def turn_seconds(self) -> float:
+        return max(self.plan.seconds * 2, 5 * self.SECONDS)
+
+    async def turn(self, exhibit: Exhibit, connections: int) -> None:
+        payload = request(SMALL, delay=self.SECONDS)
+        sample = await self.lab.saturate(exhibit, connections, payload, self.turn_seconds())
+        self.turns[connections, exhibit.id].append(sample)
+
+    def add_to(self, report: Report) -> None:
+        for (connections, exhibit), samples in self.turns.items():
+            ideal = connections / self.SECONDS
+            report.delay.append(
+                Delayed(
+                    self.lab.server,
+                    exhibit,
+                    connections,
+                    self.SECONDS,
+                    ideal,
+                    spread([sample.per_second / ideal for sample in samples]),
+                    _percentiles(samples),
+                    _errors(samples),
+                )
+            )
+
+
+@dataclass
+class Stall:
+    """One sync exhibit of each edition blocks for a second, while all others go on."""
+
+    lab: Lab
+    plan: Plan
+    turns: dict[tuple[str, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    BEFORE: ClassVar[float] = 0.8
+    BLOCKED: ClassVar[float] = 1.0
+    AFTER: ClassVar[float] = 0.2
+    PER_SECOND: ClassVar[int] = 50
+    """Requests to each neighbour: few enough that none of them is busy."""
+
+    def steps(self) -> Iterator[Step]:
+        for _ in range(self.plan.rounds):
+            for exhibit in self.lab.exhibits:
+                if exhibit.is_consumer and exhibit.id.endswith("/websocket"):
+                    yield Step(
+                        f"stall: {exhibit.id} blocks",
+                        exhibit,
+                        self.BEFORE + self.BLOCKED + self.AFTER + 0.2,
+                        partial(self.turn, exhibit),
+                    )
+
+    async def turn(self, blocker: Exhibit) -> None:
+        payload = request(SMALL)
+        async with AsyncExitStack() as stack:
+            lines = [
+                (await stack.enter_async_context(self.lab.lines(exhibit, 1)))[0]
+                for exhibit in self.lab.exhibits
+            ]
+            echoes = [await first_reply(line, payload) for line in lines]
+            (blocked,) = await stack.enter_async_context(self.lab.lines(blocker, 1))
+            blocking = asyncio.create_task(self.block(blocked))
+            samples = await open_loop(
+                lines,
+                payload,
+                echoes,
+                self.BEFORE + self.BLOCKED + self.AFTER,
+                self.PER_SECOND * len(lines),
+            )
+            await blocking
+        for exhibit, sample in zip(self.lab.exhibits, samples, strict=True):
+            self.turns[blocker.id, exhibit.id].append(sample)
+
+    async def block(self, line: Line) -> None:
+        await asyncio.sleep(self.BEFORE)
+        await first_reply(line, request(SMALL, delay=self.BLOCKED))
+
+    def add_to(self, report: Report) -> None:
+        for (blocker, neighbour), samples in self.turns.items():
+            before = [_p99(self.between(sample, 0, self.BEFORE)) for sample in samples]
+            during = [
+                _p99(self.between(sample, self.BEFORE, self.BEFORE + self.BLOCKED))
+                for sample in samples
+            ]
+            report.stall.append(
+                Stalled(
+                    self.lab.server,
+                    blocker,
+                    neighbour,
+                    spread(before),
+                    spread([after - first for first, after in zip(before, during, strict=True)]),
+                    [(due, latency * 1000) for due, latency in samples[0].replies],
+                    _errors(samples),
+                )
+            )
+
+    @staticmethod
+    def between(sample: Sample, began: float, ended: float) -> list[float]:
+        return [latency for due, latency in sample.replies if began <= due < ended]
+
+
+@dataclass
+class Connections:
+    """Idle sockets, on a server that has just been started: what each costs, and what it leaves."""
+
+    lab: Lab
+    plan: Plan
+    rows: list[Idle] = field(default_factory=list)
+
+    def steps(self) -> Iterator[Step]:
+        for exhibit in self.lab.exhibits:
+            # The JSON types are the raw ones with a codec, tutorials the same classes again.
+            if re.fullmatch(r"(?!tutorial/).+/(async-)?websocket", exhibit.id):
+                yield Step(
+                    f"connections: {exhibit.id}",
+                    exhibit,
+                    4 + self.plan.idle[-1] / 1000,
+                    partial(self.turn, exhibit),
+                )
+
+    async def turn(self, exhibit: Exhibit) -> None:
+        with started(self.lab.server, exhibit.application) as running:
+            url = f"{exhibit.protocol}://127.0.0.1:{running.port}{exhibit.path}"
+            warm, _ = await connect(url, 1)
+            await first_reply(warm[0], request(SMALL))
+            process = psutil.Process(running.process.pid)
+            memory, threads = _memory(process), process.num_threads()
+            lines: list[Line] = []
+            rows = []
+            for asked in self.plan.idle:
+                began, already = perf_counter(), len(lines)
+                more, _ = await connect(url, min(asked, connections_at_most()) - already)
+                took = perf_counter() - began
+                lines += more
+                await asyncio.sleep(SETTLING_SECONDS)
+                rows.append(
+                    Idle(
+                        self.lab.server,
+                        exhibit.id,
+                        asked,
+                        len(lines),
+                        len(more) / took,
+                        (_memory(process) - memory) / (len(lines) or 1),
+                        (process.num_threads() - threads) / (len(lines) or 1),
+                        0.0,
+                    )
+                )
+            await disconnect(lines)
+            await asyncio.sleep(SETTLING_SECONDS + len(lines) / 2000)
+            left = _memory(process) - memory
+            self.rows += [replace(row, kib_left=left) for row in rows]
+            await disconnect(warm)
+
+    def add_to(self, report: Report) -> None:
+        report.connections += self.rows
+        limit = connections_at_most()
+        if any(row.asked > limit for row in self.rows):
+            report.warnings.append(
+                f"The limit of open files lets {limit} connections be opened, not "
+                f"{self.plan.idle[-1]}."
+            )
+
+
+EXPERIMENTS: dict[str, type[Experiment]] = {
+    "echo": Echo,
+    "latency": Latency,
+    "delay": Delay,
+    "stall": Stall,
+    "connections": Connections,
+}
+
+
+def _rotated(exhibits: Sequence[Exhibit], number: int) -> Sequence[Exhibit]:
+    """Have another one go first in each round: whoever is first finds the server as nobody else."""
+    start = number % len(exhibits)
+    return [*exhibits[start:], *exhibits[:start]]
+
+
+def _percentiles(samples: Sequence[Sample]) -> dict[str, float]:
+    return percentiles([latency for sample in samples for latency in sample.latencies])
+
+
+def _p99(latencies: Sequence[float]) -> float:
+    return percentiles(latencies).get("p99", 0.0)
+
+
+def _errors(samples: Sequence[Sample]) -> int:
+    return sum(sample.errors for sample in samples)
+
+
+def _memory(process: psutil.Process) -> float:
+    """Memory of a server and its workers, in KiB."""
+    everyone = (process, *process.children(recursive=True))
+    return sum(one.memory_info().rss for one in everyone) / 1024

@@ -1,0 +1,122 @@
+"""Where the measuring is done: one kind of server, the exhibits on it, and the client."""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from sandbox.bench.client import Line, connect, disconnect
+from sandbox.bench.cores import starting_a_server
+from sandbox.bench.load import Sample, closed_loop, first_reply
+from sandbox.servers import Server, serve
+
+FLOORS = {"ws": "floor/websocket", "http": "floor/http"}
+SANDBOX = "sandbox.asgi:application"
+PEERS = "sandbox.bench.peers:application"
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """What is measured: an exhibit of the catalogue, or the echo of a peer."""
+
+    id: str
+    path: str
+    protocol: str
+    """The scheme of its URL: ``ws`` or ``http``."""
+    application: str = SANDBOX
+
+    @property
+    def edition(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def is_consumer(self) -> bool:
+        return self.application == SANDBOX and self.edition != "floor"
+
+
+PEER_EXHIBITS = tuple(
+    Exhibit(f"{peer}/{slug}", f"/{peer}/{slug}/", protocol, PEERS)
+    for peer in ("starlette", "fastapi")
+    for slug, protocol in (("websocket", "ws"), ("http", "http"))
+)
+
+
+class UnfitError(Exception):
+    """Something that cannot be measured; the message says why."""
+
+
+@dataclass
+class Lab:
+    """One kind of server, running once for each application that is measured."""
+
+    server: str
+    exhibits: list[Exhibit]
+    running: Mapping[str, Server]
+    """By application."""
+    most: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Round trips a second that exhibits were seen to do at most."""
+
+    def url(self, exhibit: Exhibit) -> str:
+        port = self.running[exhibit.application].port
+        return f"{exhibit.protocol}://127.0.0.1:{port}{exhibit.path}"
+
+    def process(self, exhibit: Exhibit) -> psutil.Process:
+        return psutil.Process(self.running[exhibit.application].process.pid)
+
+    def floor(self, exhibit: Exhibit) -> Exhibit:
+        return next(one for one in self.exhibits if one.id == FLOORS[exhibit.protocol])
+
+    @asynccontextmanager
+    async def lines(self, exhibit: Exhibit, count: int) -> AsyncIterator[list[Line]]:
+        lines, refused = await connect(self.url(exhibit), count)
+        try:
+            if refused:
+                raise UnfitError(f"{refused} of {count} connections were refused.")
+            yield lines
+        finally:
+            await disconnect(lines)
+
+    async def saturate(
+        self, exhibit: Exhibit, connections: int, payload: bytes, seconds: float
+    ) -> Sample:
+        """Give an exhibit all it can take for a turn; metered are seconds of its processor."""
+        process = self.process(exhibit)
+        async with self.lines(exhibit, connections) as lines:
+            echo = await first_reply(lines[0], payload)
+            return await closed_loop(
+                lines, payload, echo, seconds, meter=lambda: processor_seconds(process)
+            )
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    """Of a server and its workers."""
+    return sum(
+        times.user + times.system
+        for times in (one.cpu_times() for one in (process, *process.children(recursive=True)))
+    )
+
+
+@contextmanager
+def started(
+    server: str, application: str = SANDBOX, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server on its core. Raises ServerError."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        everything = {
+            "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
+            "DEBUG": "1",  # the stock edition is mounted
+            "LOG_LEVEL": "WARNING",
+            "MAX_DELAY": "1.0",
+            "MAX_MESSAGE_BYTES": "65536",
+            **(environment or {}),
+        }
+        with starting_a_server():
+            running = stack.enter_context(
+                serve(server, application=application, environment=everything)
+            )
+        yield running

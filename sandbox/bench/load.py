@@ -1,0 +1,179 @@
+"""Load: requests on open lines, and how long each reply took."""
+
+import asyncio
+import gc
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from time import perf_counter
+
+from sandbox.bench.client import Line
+
+REPLY_SECONDS = 10.0
+"""How long a reply may take before it counts as missing."""
+
+
+class WrongReplyError(Exception):
+    """An exhibit does not echo; the message says what came instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen while the load lasted, all in seconds."""
+
+    seconds: float
+    replies: list[tuple[float, float]] = field(repr=False)
+    """For each good reply when its request was due, from the start, and how much later it came."""
+    errors: int
+    """Wrong or missing replies and lost connections: none of them is among the replies."""
+    metered: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        return len(self.replies) / self.seconds
+
+    @property
+    def latencies(self) -> list[float]:
+        return [latency for _, latency in self.replies]
+
+
+def request(size: int, **members: float) -> bytes:
+    """Write a request of ``size`` bytes, or the shortest that holds a message."""
+    without = json.dumps({"message": "", **members}, separators=(",", ":"))
+    message = "x" * max(size - len(without), 1)
+    return json.dumps({"message": message, **members}, separators=(",", ":")).encode()
+
+
+async def first_reply(line: Line, payload: bytes) -> bytes:
+    """Have one echo. Each exhibit writes JSON its way; this is what its later replies must be."""
+    reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    line.on_reply = reply.set_result
+    line.on_lost = partial(_fail, reply)
+    line.send(payload)
+    try:
+        async with asyncio.timeout(REPLY_SECONDS):
+            echo = await reply
+        if json.loads(echo)["message"] != json.loads(payload)["message"]:
+            raise WrongReplyError(f"The reply is {echo[:80]!r}.")
+    except TimeoutError:
+        raise WrongReplyError(f"No reply came within {REPLY_SECONDS:g} s.") from None
+    except (ConnectionError, ValueError, KeyError, TypeError) as error:
+        raise WrongReplyError(f"There is no echo: {error!r}.") from error
+    return echo
+
+
+def _fail(reply: "asyncio.Future[bytes]") -> None:
+    if not reply.done():
+        reply.set_exception(ConnectionError("the connection was closed"))
+
+
+async def closed_loop(
+    lines: Sequence[Line],
+    payload: bytes,
+    echo: bytes,
+    seconds: float,
+    *,
+    meter: Callable[[], float] = float,
+) -> Sample:
+    """Keep one request in flight on each line, and count the replies after a warm-up."""
+    streams = [_Stream(line, payload, echo) for line in lines]
+    with _no_garbage_collection():
+        for stream in streams:
+            stream.asks_again = True
+            stream.ask(perf_counter())
+        await asyncio.sleep(seconds / 3)
+        began, before = perf_counter(), meter()
+        await asyncio.sleep(seconds)
+        ended, after = perf_counter(), meter()
+        for stream in streams:
+            stream.asks_again = False
+        await _drain(streams)
+    sample = _sample(streams, began, ended, lambda due, latency: began <= due + latency < ended)
+    return replace(sample, metered=after - before)
+
+
+async def open_loop(
+    lines: Sequence[Line], payload: bytes, echoes: Sequence[bytes], seconds: float, rate: float
+) -> list[Sample]:
+    """Send at a fixed rate whatever comes back, the lines in turn; one sample for each line.
+
+    A latency is counted from when the request was due, so that whoever stalls is charged with the
+    requests that had to wait meanwhile (else called coordinated omission).
+    """
+    streams = [_Stream(line, payload, echo) for line, echo in zip(lines, echoes, strict=True)]
+    with _no_garbage_collection():
+        began = perf_counter()
+        sent, total = 0, round(rate * seconds)
+        while sent < total:
+            # Not one sleep until then: timers of event loops are only good to a millisecond.
+            await asyncio.sleep(0)
+            while sent < total and (due := began + sent / rate) <= perf_counter():
+                streams[sent % len(streams)].ask(due)
+                sent += 1
+        ended = began + seconds
+        await _drain(streams)
+    return [_sample([stream], began, ended, lambda _due, _latency: True) for stream in streams]
+
+
+class _Stream:
+    """The requests of one line, and the replies to them."""
+
+    def __init__(self, line: Line, payload: bytes, echo: bytes) -> None:
+        self.line, self.payload, self.echo = line, payload, echo
+        self.replies: list[tuple[float, float]] = []
+        self.waiting: deque[float] = deque()
+        """When each request under way was due, the oldest first."""
+        self.errors = 0
+        self.asks_again = False
+        self.is_lost = False
+        line.on_reply, line.on_lost = self.hear, self.lose
+
+    def ask(self, due: float) -> None:
+        self.waiting.append(due)
+        if not self.is_lost:
+            self.line.send(self.payload)
+
+    def hear(self, reply: bytes) -> None:
+        now = perf_counter()
+        due = self.waiting.popleft()
+        if reply == self.echo:
+            self.replies.append((due, now - due))
+        else:
+            self.errors += 1
+        if self.asks_again:
+            self.ask(now)
+
+    def lose(self) -> None:
+        self.is_lost = True
+
+
+async def _drain(streams: Sequence[_Stream]) -> None:
+    give_up = perf_counter() + REPLY_SECONDS
+    while perf_counter() < give_up and any(s.waiting and not s.is_lost for s in streams):  # noqa: ASYNC110 # an event to set would cost each reply
+        await asyncio.sleep(0.001)
+
+
+def _sample(
+    streams: Sequence[_Stream], began: float, ended: float, counts: Callable[[float, float], bool]
+) -> Sample:
+    replies = [
+        (due - began, latency)
+        for stream in streams
+        for due, latency in stream.replies
+        if counts(due, latency)
+    ]
+    missing = sum(len(stream.waiting) for stream in streams)
+    return Sample(ended - began, replies, missing + sum(stream.errors for stream in streams))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the client's own pauses out of the latencies."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,158 @@
+"""``manage.py bench``: a thin shell over sandbox/bench/."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from consumers.catalogue import CATALOGUE, Exhibit
+from sandbox.servers import ARGUMENTS, ServerError
+
+USAGE = 2
+INTERRUPTED = 130
+EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections")
+EDITIONS = ("echo", "tutorial", "stock", "tuned")
+"""Those that echo to whoever asks. The floor is beside them always."""
+
+N = TypeVar("N", int, float)
+
+
+def positive(kind: Callable[[str], N]) -> Callable[[str], N]:
+    def parse(text: str) -> N:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = kind("0")
+        if not 0 < number < float("inf"):
+            raise ArgumentTypeError(f"{text!r} is not a number over 0.")
+        return number
+
+    return parse
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure what each consumer type costs, every exhibit in the same rounds as the floor: "
+        "the limit that any consumer can reach on that server."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "names",
+            nargs="*",
+            metavar="EXPERIMENT|EXHIBIT|EDITION",
+            help=f"experiments first ({', '.join(EXPERIMENTS)}), then on whom "
+            f"({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is the "
+            "experiment echo on the edition echo. All unless given",
+        )
+        parser.add_argument(
+            "--server",
+            action="append",
+            default=[],
+            dest="servers",
+            choices=ARGUMENTS,
+            help="repeatable; daphne unless given",
+        )
+        parser.add_argument(
+            "--connections",
+            action="append",
+            type=positive(int),
+            default=[],
+            metavar="N",
+            help="repeatable",
+        )
+        parser.add_argument(
+            "--seconds", type=positive(float), metavar="S", help="how long one turn lasts"
+        )
+        parser.add_argument("--rounds", type=positive(int), metavar="N")
+        parser.add_argument("--quick", action="store_true", help="a minute's look")
+        parser.add_argument("--peers", action="store_true", help="Starlette and FastAPI as well")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
+
+    def handle(
+        self, *, names: list[str], servers: list[str], json: Path | None, **options: Any
+    ) -> None:
+        experiments, ids = _chosen(names)
+        if json:
+            _must_be_writable(json)
+        _must_be_installed("bench", "httptools", "picows", "psutil", "uvloop")
+        if options["peers"]:
+            _must_be_installed("peers", "fastapi", "starlette")
+        # Only now: this rests on the packages that have just been looked for.
+        from sandbox.bench import report, run, terminal  # noqa: PLC0415
+
+        watching = terminal.Watching(Console(stderr=True))
+        bench = run.Bench(
+            servers or ["daphne"],
+            experiments,
+            run.find(ids or _usual(quick=options["quick"]), peers=options["peers"]),
+            run.plan(
+                quick=options["quick"],
+                rounds=options["rounds"],
+                seconds=options["seconds"],
+                connections=options["connections"],
+            ),
+            watching,
+        )
+        try:
+            with watching.shown():
+                bench.run()
+        except ServerError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        if json:
+            json.write_bytes(report.as_json(bench.report))
+        self.stdout.ending = ""  # rich ends its lines itself
+        terminal.show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
+        if not bench.report.is_complete:
+            sys.exit(INTERRUPTED)
+
+
+def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell experiments from exhibits. Both have an "echo": the first is the experiment."""
+    experiments: list[str] = []
+    ids: list[str] = []
+    for name in names:
+        if name in EXPERIMENTS and name not in experiments and not ids:
+            experiments.append(name)
+        elif matching := [one.id for one in _measurable() if name in {one.id, one.edition}]:
+            ids += matching
+        else:
+            raise CommandError(
+                f"There is no experiment, exhibit or edition {name!r} to measure: choose from "
+                f"{', '.join(EXPERIMENTS)}; {', '.join(EDITIONS)}; "
+                f"{', '.join(one.id for one in _measurable())}.",
+                returncode=USAGE,
+            )
+    return experiments or list(EXPERIMENTS), ids
+
+
+def _measurable() -> list[Exhibit]:
+    return [one for one in CATALOGUE if one.edition in EDITIONS]
+
+
+def _usual(*, quick: bool) -> list[str]:
+    """All; for a quick look not those that cost what another does: the same with a codec."""
+    twins = {"tutorial/", "/json-", "/async-json-"} if quick else set()
+    return [one.id for one in _measurable() if not any(twin in one.id for twin in twins)]
+
+
+def _must_be_installed(extra: str, *packages: str) -> None:
+    if not all(map(find_spec, packages)):
+        raise CommandError(
+            f"{', '.join(packages)} are needed: pip install '.[{extra}]' brings them.",
+            returncode=USAGE,
+        )
+
+
+def _must_be_writable(path: Path) -> None:
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror}.", returncode=USAGE
+        ) from error

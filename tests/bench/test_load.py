@@ -1,0 +1,104 @@
+"""The load, on lines that misbehave as told: what counts, and from when."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.bench.load import (
+    WrongReplyError,
+    closed_loop,
+    first_reply,
+    open_loop,
+    request,
+)
+from sandbox.bench.report import percentiles
+
+pytestmark = pytest.mark.asyncio
+
+PING = b'{"message": "ping"}'
+STALL = 0.2
+
+
+class Line:
+    """A line to nowhere: ``answer`` says what comes back for the nth request, and how late."""
+
+    def __init__(self, answer: Callable[[int], tuple[bytes, float] | None]) -> None:
+        self.answer = answer
+        self.asked = 0
+        self.on_reply: Callable[[bytes], None]
+        self.on_lost: Callable[[], None]
+
+    def send(self, _payload: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        answer = self.answer(self.asked)
+        self.asked += 1
+        if answer is None:
+            loop.call_soon(self.on_lost)
+        else:
+            loop.call_later(answer[1], lambda: self.on_reply(answer[0]))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_wrong_replies_are_errors_not_throughput() -> None:
+    """A reply that is not the echo counts as an error and never as a round trip."""
+    line = Line(lambda number: (b"oops" if number % 2 else PING, 0.001))
+
+    sample = await closed_loop([line], PING, PING, 0.1)
+
+    assert sample.errors >= line.asked // 2 - 1
+    assert 0 < len(sample.replies) <= line.asked // 2 + 1
+
+
+async def test_lost_connections_are_errors() -> None:
+    """Requests on a line that is lost are missing, and nothing waits for them."""
+    line = Line(lambda number: (PING, 0.001) if number < 3 else None)
+
+    (sample,) = await open_loop([line], PING, [PING], 0.1, rate=100)
+
+    assert (len(sample.replies), sample.errors) == (3, 7)
+
+
+async def test_a_stall_is_charged_to_all_requests_that_were_due_meanwhile() -> None:
+    """Latency counts from when a request was due, also if the server kept others from it."""
+    released = asyncio.get_running_loop().time() + STALL
+    line = Line(lambda _: (PING, max(0, released - asyncio.get_running_loop().time())))
+
+    (sample,) = await open_loop([line], PING, [PING], 0.1, rate=100)
+
+    assert len(sample.replies) == 10
+    assert sample.replies[0][1] >= STALL * 0.9
+    for due, latency in sample.replies:
+        assert due + latency >= STALL * 0.9
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ((b'{"message": "pong"}', 0.0), "The reply is"),
+        ((b"not json", 0.0), "There is no echo"),
+        (None, "the connection was closed"),
+    ],
+)
+async def test_an_exhibit_that_does_not_echo_is_not_measured(
+    answer: tuple[bytes, float] | None, complaint: str
+) -> None:
+    """The first reply must hold the message that was sent."""
+    with pytest.raises(WrongReplyError, match=complaint):
+        await first_reply(Line(lambda _: answer), PING)
+
+
+@pytest.mark.parametrize("size", [32, 4096, 60 * 1024])
+async def test_requests_have_the_size_asked_for(size: int) -> None:
+    """A request is as many bytes as it says."""
+    assert len(request(size)) == size
+
+
+async def test_percentiles_are_replies_that_happened() -> None:
+    """A percentile is the latency that as many replies did not exceed, in milliseconds."""
+    found = percentiles([number / 1000 for number in range(1, 101)])
+
+    assert (found["p1"], found["p50"], found["p99"], found["max"]) == (1, 50, 99, 100)
+    assert percentiles([]) == {}
