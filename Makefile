@@ -34,6 +34,8 @@ $(INSTALLED): pyproject.toml
 		echo "This needs Python 3.11 or newer on PATH, as python3 or python3.11 and so on."; exit 1; \
 	fi; \
 	echo "Creating .venv with $$found: a minute, once."; \
-	$$found -m venv --upgrade-deps .venv
+	$$found -m venv --upgrade-deps .venv || { \
+		echo "$$found cannot make a virtual environment: on Debian, apt install python3-venv."; exit 1; \
+	}
 	@$(BIN)/pip install --quiet --editable . --group dev
 	@touch $@

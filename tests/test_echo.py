@@ -133,7 +133,7 @@ async def test_http_answers_before_it_has_read_a_body_that_is_too_large() -> Non
             {"type": "http.request", "body": b"x" * 16_000, "more_body": True}
         )
 
-    assert (await communicator.receive_output(10))["status"] == 413
+    assert (await communicator.receive_output(5))["status"] == 413
     await communicator.receive_output(10)
     await communicator.wait(10)
 

@@ -3,15 +3,16 @@
 A mutant is the project with one line changed. ``pytest tests/test_mutants.py -k <id>`` tries one.
 """
 
-import os
+import multiprocessing
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests import nursery
+
+PATIENCE = 100.0
 ROOT = Path(__file__).parent.parent
 CONTRACT = "consumers/contract.py"
 RAW, ARAW, JSON, AJSON, HTTP = (
@@ -79,11 +80,11 @@ MUTANTS = [
     Mutant("size-off-by-one", CONTRACT, "if len(document) > limits", "if len(document) >= limits"),
     Mutant("size-in-characters", CONTRACT, "if len(document) > limits", "if len(data) > limits"),
     Mutant(
-        "first-duplicate-wins",
+        "delay-ignored",
         CONTRACT,
         'value["message"], delay',
         'value["message"], 0 * delay',
-        "tests/test_echo.py",
+        "tests/test_echo.py::test_waits_as_long_as_it_is_asked_to",
     ),
     Mutant(
         "escaped-reply",
@@ -124,7 +125,7 @@ MUTANTS = [
         AJSON,
         "from asyncio import sleep",
         "import time\n\nasync def sleep(seconds: float) -> None:\n    time.sleep(seconds)\n",
-        "tests/test_routing.py",
+        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody",
     ),
     Mutant(
         "error-closes",
@@ -144,48 +145,41 @@ MUTANTS = [
         CONTRACT,
         '"too_large": 413',
         '"too_large": 400',
-        "tests/test_echo.py",
+        "tests/test_echo.py::test_http_says_errors_in_its_status",
     ),
     Mutant(
         "too-large-body-read-to-its-end",
         HTTP,
         "if read > settings",
         "if False and read > settings",
-        "tests/test_echo.py",
+        "tests/test_echo.py::test_http_answers_before_it_has_read_a_body_that_is_too_large",
     ),
     Mutant(
         "disconnect-forgotten",
         AJSON,
         "    async def disconnect(",
         "    async def disconnected(",
-        "tests/test_echo.py",
+        "tests/test_echo.py::test_logs_its_events",
     ),
     Mutant(
         "no-isolation",
         "routing/urls.py",
         "application = isolated(application)",
         "pass",
-        "tests/test_routing.py",
+        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody",
     ),
     Mutant(
         "origin-not-checked",
         "routing/origin.py",
         "if all(self._is_allowed(origin) for origin in origins):",
         "if True:",
-        "tests/test_routing.py",
+        "tests/test_routing.py::test_origin_is_checked",
     ),
 ]
 
 
-def run_tests(tree: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=short", tests],
-        cwd=tree,
-        env={**os.environ, "HYPOTHESIS_PROFILE": "mutants"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(["tests.nursery"])
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
@@ -197,7 +191,12 @@ def test_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     assert source.count(mutant.old) == 1, "the line to change is not there, or not alone"
     (tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
 
-    run = run_tests(tree, mutant.caught_by)
+    output = tmp_path / "output"
+    run = forkserver.Process(target=nursery.run, args=(str(tree), mutant.caught_by, str(output)))
+    run.start()
+    run.join(PATIENCE)
+    run.kill()
+    run.join()
 
-    assert run.returncode == 1, f"survived:\n{run.stdout}{run.stderr}"
-    assert "1 failed" in run.stdout, f"not a failed test but an error:\n{run.stdout}"
+    assert run.exitcode == 1, f"survived:\n{output.read_text()}"
+    assert "1 failed" in output.read_text(), f"not a failure:\n{output.read_text()}"
