@@ -11,7 +11,7 @@ from pathlib import Path
 import channels.generic.http
 import channels.generic.websocket
 import channels.testing
-import daphne.server
+import daphne.server  # type: ignore[import-untyped] # it has no types
 import h11
 import hypothesis
 import hypothesis.stateful
