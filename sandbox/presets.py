@@ -11,7 +11,7 @@ LABELS = {
     "null": "null",
     "zero": "0",
     "empty-string": "Empty string",
-    "digits-5000": "5,000 digits",
+    "digits-5000": "Big integer",
     "reply-bytes": "é",
     "nan": "NaN",
     "empty-text": "Empty frame",
@@ -20,7 +20,7 @@ LABELS = {
     "no-message": "No message",
     "depth-over": "Too deep",
     "size-over": "Too large",
-    "delay": "A delay",
+    "delay": "Delay",
 }
 """What to call a probe, by its id."""
 
@@ -35,7 +35,7 @@ class Preset(NamedTuple):
 
 
 def presets() -> list[Preset]:
-    offered = [Preset("A greeting", '{"message": "hi"}')]
+    offered = [Preset("hi", '{"message": "hi"}')]
     steps = {probe.id: probe.steps[0] for probe in CONTRACT}
     for probe, label in LABELS.items():
         match steps[probe]:

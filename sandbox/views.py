@@ -102,7 +102,7 @@ def exhibit(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
         "sentence": EDITIONS[edition],
         "file": shown.source,
         "lines": highlighted(shown.source),
-        "other": next(other for other in _mounted() if other != shown),
+        "twin": _twin(shown),
     }
     return render(request, "sandbox/exhibit.html", context)
 
@@ -125,6 +125,15 @@ def _exhibit(wanted: str) -> Exhibit:
         if exhibit.id == wanted:
             return exhibit
     raise Http404(f"There is no exhibit {wanted!r}.")
+
+
+def _twin(exhibit: Exhibit) -> Exhibit:
+    """Find the same consumer in the other colour, or else the one that all begin with."""
+    other = "async-" + exhibit.slug
+    if exhibit.slug.startswith("async-"):
+        other = exhibit.slug.removeprefix("async-")
+    mounted = {exhibit.id: exhibit for exhibit in _mounted()}
+    return mounted.get(f"{exhibit.edition}/{other}", CATALOGUE[0])
 
 
 def _cards(request: HttpRequest, edition: str, room: str = ROOM) -> list[Card]:
