@@ -100,6 +100,9 @@ def test_tutorial_consumers_die_and_reconnect(page: Page, trouble: Trouble) -> N
     expect(dead.locator(".state")).to_have_text("open")
     compare(page, '{"message": "again"}')
     expect(verdict).to_have_text(re.compile("^Two of five answered"))
+    page.get_by_role("button", name="Binary").click()
+    expect(verdict).to_have_text(re.compile("^One of five answered"))
+    expect(dead.locator(".why")).to_have_text("The consumer asks for text, and is given none.")
 
 
 def test_what_is_longer_than_servers_take_is_not_sent(page: Page) -> None:

@@ -1,5 +1,6 @@
 """Race, Stall, Source, Rooms and Scope, used as a person would."""
 
+import http.client
 import re
 from urllib.parse import quote
 
@@ -7,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from consumers.catalogue import CATALOGUE
-from sandbox.servers import free_port, serve
+from sandbox.servers import Server, free_port, serve
 
 ROOMS = [exhibit.slug for exhibit in CATALOGUE if exhibit.edition == "rooms"]
 RATE = re.compile(r"^[1-9][\d,]* /s$")
@@ -32,6 +33,20 @@ def test_a_race_shows_rates_until_stopped(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("Stopped.")
     expect(row(page, "echo/websocket").locator(".state")).to_have_text("not connected")
     expect(page.locator(".note")).to_contain_text("python manage.py bench")
+
+
+def test_a_hidden_tab_stops_its_race(page: Page) -> None:
+    """A tab that goes out of sight, as behind a closed lid, stops its race and says why."""
+    page.goto("/race/")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Running"))
+    page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", { value: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Stopped, because this tab was"))
 
 
 def test_a_race_survives_its_server(browser: Browser, environment: dict[str, str]) -> None:
@@ -86,10 +101,12 @@ def test_the_difference_of_two_sources_is_marked(page: Page) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["", "echo", "echo/../../sandbox/settings", "/etc/passwd"])
-def test_only_exhibits_can_be_asked_for(page: Page, wanted: str) -> None:
+def test_only_exhibits_can_be_asked_for(site: Server, wanted: str) -> None:
     """Source knows the files of the catalogue and no other."""
-    response = page.request.get(f"/source/?left={quote(wanted)}")
-    assert response.status == 404
+    connection = http.client.HTTPConnection("127.0.0.1", site.port)
+    connection.request("GET", f"/source/?left={quote(wanted)}")
+    assert connection.getresponse().status == 404
+    connection.close()
 
 
 def test_what_one_says_in_a_room_all_hear(page: Page) -> None:

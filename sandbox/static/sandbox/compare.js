@@ -31,7 +31,7 @@ class Row {
 
   // Resolves to the outcome: words to compare and to read, and whether they are a reply.
   async ask(data, probe) {
-    const connected = this.exhibit.state === "open";
+    const connected = this.exhibit.ready;
     this.show("", { pending: true });
     try {
       const { text, milliseconds } = await this.exhibit.send(data);

@@ -1,6 +1,6 @@
 // One exhibit as the page sees it: a state in words, and round trips.
 //
-// Both classes speak the same few methods, and dispatch "state" whenever their state changes.
+// Both classes have the same few methods, and dispatch "state" whenever their state changes.
 
 export const CLOSE_CODES = {
   1000: "normal",
@@ -49,6 +49,10 @@ class WebSocketExhibit extends EventTarget {
     this.persistent = persistent;
   }
 
+  get ready() {
+    return this.state === "open";
+  }
+
   connect() {
     if (this.state === "open" || this.state === "connecting") return;
     this.#forget();
@@ -69,7 +73,7 @@ class WebSocketExhibit extends EventTarget {
   }
 
   send(data) {
-    if (this.state !== "open") return Promise.reject(new Lost(this.words));
+    if (!this.ready) return Promise.reject(new Lost(this.words));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#timedOut(), PATIENCE);
       this.#owed.push({ resolve, reject, timer, sent: performance.now() });
@@ -79,7 +83,7 @@ class WebSocketExhibit extends EventTarget {
 
   // For consumers that do not answer each message: what comes, comes as a "message" event.
   tell(data) {
-    if (this.state !== "open") throw new Lost(this.words);
+    if (!this.ready) throw new Lost(this.words);
     this.#socket.send(data);
   }
 
@@ -119,10 +123,12 @@ class WebSocketExhibit extends EventTarget {
     if (seconds === undefined) {
       this.#attempts = 0;
       this.#say("dead", `${words}; gave up after ${BACKOFF.length} attempts`);
+      waiting.add(this);
       return;
     }
     this.#timer = setTimeout(() => this.connect(), seconds * 1000);
     this.#say("waiting", `${words}; next attempt in ${seconds} s`);
+    waiting.add(this);
   }
 
   #fail(words) {
@@ -141,7 +147,6 @@ class WebSocketExhibit extends EventTarget {
 
   #say(state, words) {
     Object.assign(this, { state, words });
-    if (state === "waiting") waiting.add(this);
     this.dispatchEvent(new Event("state"));
   }
 }
@@ -153,6 +158,11 @@ class HttpExhibit extends EventTarget {
   constructor(url) {
     super();
     this.url = new URL(url, location.href);
+  }
+
+  // There is no connection to lose: after a failure the next request may succeed.
+  get ready() {
+    return this.state !== "closed";
   }
 
   connect() {
@@ -173,13 +183,14 @@ class HttpExhibit extends EventTarget {
     } catch (error) {
       const late = error.name === "TimeoutError";
       const words = late ? `no reply within ${PATIENCE / 1000} s` : "the server does not answer";
-      this.#say("open", words);
+      this.#say("failed", words);
       throw new Lost(words);
     }
     const status = `${response.status} ${response.statusText}`.trim();
-    this.#say("open", status);
     // The echo answers every error in JSON; anything else is the server speaking.
-    if (response.headers.get("Content-Type") !== "application/json") throw new Lost(status);
+    const replied = response.headers.get("Content-Type")?.startsWith("application/json");
+    this.#say(replied ? "open" : "failed", status);
+    if (!replied) throw new Lost(status);
     return { text, milliseconds: performance.now() - sent };
   }
 
@@ -189,7 +200,8 @@ class HttpExhibit extends EventTarget {
   }
 }
 
-// Back from a closed lid or a lost network, nobody wants to sit out a backoff.
+// Those that wait for a server. Back from a closed lid or a lost network, nobody wants to sit out a
+// backoff, or to find that they gave up.
 const waiting = new Set();
 
 function hurry() {

@@ -105,7 +105,7 @@ async function runRound(round) {
   let ran = 0;
   for (const runner of turns) {
     if (!running) return;
-    if (runner.exhibit.state !== "open") continue;
+    if (!runner.exhibit.ready) continue;
     if (await runner.run(payload, inFlight)) ran += 1;
     show();
   }

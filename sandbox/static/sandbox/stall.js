@@ -51,7 +51,7 @@ class Row {
 
   async #ping() {
     while (this.shown) {
-      if (this.exhibit.state === "open" && !document.hidden) {
+      if (this.exhibit.ready && !document.hidden) {
         const ping = { start: performance.now() };
         this.pings.push(ping);
         try {
