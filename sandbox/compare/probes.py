@@ -251,7 +251,7 @@ _DELAYS = (
         "delay",
         "Delay",
         "A reply waits as long as it was asked to.",
-        (Ask('{"message": 1, "delay": 0.5}', '{"message":1}', at_least=0.5),),
+        (Ask('{"message": 1, "delay": 1}', '{"message":1}', at_least=1.0),),
         watches_clock=True,
     ),
     Probe(

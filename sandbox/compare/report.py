@@ -44,12 +44,13 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Probes of which each server shows something else, and all of them for the same reasons."""
+    """Probes of which the servers show something else, each the same for all of them."""
 
     probes: list[Probe]
     seen: tuple[str, ...]
     """In the order of the servers."""
-    reasons: tuple[str, ...]
+    reasons: dict[str, None]
+    """Each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,17 @@ class Report:
     def between_servers(self, edition: str) -> list[Disagreement]:
         """Find the probes that the servers do not agree on."""
         matrices = [self.matrix(edition, target) for target in self.targets]
-        found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Probe]] = {}
+        found: dict[tuple[str, ...], Disagreement] = {}
         for probe in matrices[0].probes:
             rows = [
                 [cell for cell in matrix.row(probe) if cell.verdict != "n/a"] for matrix in matrices
             ]
             seen = tuple(" or ".join(dict.fromkeys(cell.seen for cell in row)) for row in rows)
-            reasons = dict.fromkeys(cell.reason for row in rows for cell in row if cell.reason)
             if len(set(seen)) > 1:
-                found.setdefault((seen, tuple(reasons)), []).append(probe)
-        return [Disagreement(probes, *alike) for alike, probes in found.items()]
+                row = found.setdefault(seen, Disagreement([], seen, {}))
+                row.probes.append(probe)
+                row.reasons.update({c.reason: None for cells in rows for c in cells if c.reason})
+        return list(found.values())
 
     def name(self, ids: list[str]) -> str:
         """Name exhibits in short: those of a whole edition, or all its WebSockets, together."""
@@ -268,15 +270,15 @@ def _markdown_matrices(report: Report) -> Iterator[str]:
             columns = zip(*(matrix.row(probe) for probe in asked), strict=True)
             counts = [_count_words(Counter(cell.verdict for cell in cells)) for cells in columns]
             yield _markdown_row(f"{group} ({len(asked)})", counts)
-    reasons: dict[str, list[str]] = {}
-    for row in alike(report, "declared"):
-        words = f"{_codes(row.probes)} {_codes([row.cell.seen])}"
-        reasons.setdefault(row.cell.reason, []).append(words)
-    if reasons:
+    rows = alike(report, "declared")
+    if rows:
         yield ""
-        yield from _markdown_head("declared difference", ["probes, and what is seen instead"])
-        for reason, told in reasons.items():
-            yield _markdown_row(reason, ["<br>".join(told)])
+        yield from _markdown_head("declared difference", ["probes", "seen instead"])
+    for reason in dict.fromkeys(row.cell.reason for row in rows):
+        told = [row for row in rows if row.cell.reason == reason]
+        probes = dict.fromkeys(probe for row in told for probe in row.probes)
+        seen = dict.fromkeys(_codes([row.cell.seen]) for row in told)
+        yield _markdown_row(reason, [_codes(probes), "<br>".join(seen)])
 
 
 def _markdown_servers(report: Report) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A whole run: the servers one after another, every exhibit on each."""
 
 import asyncio
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from consumers.catalogue import Exhibit
 from sandbox.compare.engine import CELL_SECONDS, Cell, Target, agree, compare
 from sandbox.compare.probes import LIMITS, Probe
 from sandbox.compare.report import Report
-from sandbox.compare.wire import ClosedError, http
+from sandbox.compare.wire import TIMEOUT, ClosedError, http
 from sandbox.servers import ARGUMENTS, serve
 
 
@@ -38,11 +39,14 @@ def started(server: str) -> Iterator[Target]:
 @contextmanager
 def found(url: str, server: str | None = None) -> Iterator[Target]:
     """Look at a deployment that somebody else runs. Raises UnreachableError."""
-    url = url.rstrip("/")
+    url = re.sub("^ws", "http", url).rstrip("/")
+    if not re.match("https?://[^/]", url):
+        raise UnreachableError(f"{url!r} is no URL: give one such as http://127.0.0.1:8000.")
     try:
         response = asyncio.run(http("GET", f"{url}/"))
-    except (OSError, TimeoutError, ClosedError) as error:
-        raise UnreachableError(f"{url} does not answer: {error or 'it is silent'}.") from error
+    except (OSError, ClosedError) as error:
+        said = str(error) or f"it is silent for {TIMEOUT:g} s"
+        raise UnreachableError(f"{url} does not answer: {said}.") from error
     says = response.header("server") or ""
     if server is None:
         server = next((name for name in ARGUMENTS if says.lower().startswith(name)), "daphne")

@@ -153,13 +153,16 @@ class Session:
 
 def brief(text: str) -> str:
     """Keep what is shown to a line that a terminal can print; the size tells what was cut."""
-    printable = "".join(
+    if len(text) <= SHOWN_CHARACTERS:
+        return _printable(text)
+    half = SHOWN_CHARACTERS // 2 - 10
+    return f"{_printable(text[:half])} … {_printable(text[-half:])} ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    return "".join(
         character if character.isprintable() else f"\\u{ord(character):04x}" for character in text
     )
-    if len(printable) <= SHOWN_CHARACTERS:
-        return printable
-    half = SHOWN_CHARACTERS // 2 - 10
-    return f"{printable[:half]} … {printable[-half:]} ({len(text)} characters)"
 
 
 def http_words(status: int, words: str) -> str:

@@ -1,5 +1,7 @@
 """The report in a terminal."""
 
+from collections.abc import Mapping
+
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -16,14 +18,28 @@ STYLES: dict[Verdict, str] = {
     "n/a": "dim",
 }
 WORDS: dict[Verdict, str] = {**{verdict: verdict for verdict in LEGEND}, "differs": "DIFFERS"}
+SIGNS: dict[Verdict, str] = {"same": "=", "declared": "~", "differs": "X", "n/a": "-"}
+"""For a terminal that is too narrow for words."""
 
 
 def show(report: Report, console: Console) -> None:
-    for verdict, meaning in LEGEND.items():
-        console.print(Text.assemble(f"{WORDS[verdict]:>8}", style=STYLES[verdict]), meaning)
-    for matrix in report.matrices():
+    matrices = report.matrices()
+    unbounded = console.options.update(max_width=1000)
+    is_narrow = any(
+        console.measure(_table(matrix, WORDS), options=unbounded).maximum > console.width
+        for matrix in matrices
+    )
+    words = SIGNS if is_narrow else WORDS
+    console.print(_legend(words))
+    for matrix in matrices:
+        target = matrix.target
         console.print()
-        console.print(_table(matrix))
+        console.print(Text(f"{matrix.edition} on {target.server} {target.version}", style="bold"))
+        console.print(EDITIONS[matrix.edition])
+        if is_narrow:
+            for number, exhibit in enumerate(matrix.exhibits, start=1):
+                console.print(f"{number} {exhibit.slug}", highlight=False)
+        console.print(_table(matrix, words))
     for edition, rows in between(report):
         console.print()
         console.print(_servers(edition, rows, report))
@@ -34,23 +50,29 @@ def show(report: Report, console: Console) -> None:
     console.print(_summary(report))
 
 
-def _word(verdict: Verdict) -> Text:
-    return Text(WORDS[verdict], style=STYLES[verdict])
+def _legend(words: Mapping[Verdict, str]) -> Table:
+    legend = Table.grid(padding=(0, 1))
+    for verdict, meaning in LEGEND.items():
+        legend.add_row(Text(words[verdict], style=STYLES[verdict]), meaning)
+    return legend
 
 
-def _table(matrix: Matrix) -> Group:
-    target = matrix.target
-    heading = f"{matrix.edition} on {target.server} {target.version}: {EDITIONS[matrix.edition]}"
+def _table(matrix: Matrix, words: Mapping[Verdict, str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", overflow="fold")
-    for exhibit in matrix.exhibits:
+    table.add_column("", no_wrap=True)
+    for number, exhibit in enumerate(matrix.exhibits, start=1):
         # Broken at the hyphens, five columns fit into 80.
-        table.add_column(exhibit.slug.replace("-", "-\n"), vertical="bottom")
+        heading = exhibit.slug.replace("-", "-\n") if words is WORDS else str(number)
+        table.add_column(heading, vertical="bottom", no_wrap=True)
     for group, probes in matrix.groups():
         table.add_row(Text(group, style="bold"))
         for probe in probes:
-            table.add_row(f"  {probe.id}", *(_word(cell.verdict) for cell in matrix.row(probe)))
-    return Group(Text(heading, style="bold"), table)
+            verdicts = [cell.verdict for cell in matrix.row(probe)]
+            table.add_row(
+                f"  {probe.id}",
+                *(Text(words[verdict], style=STYLES[verdict]) for verdict in verdicts),
+            )
+    return table
 
 
 def _servers(edition: str, rows: list[Disagreement], report: Report) -> Group:
@@ -80,7 +102,7 @@ def _show_cells(report: Report, console: Console, verdict: Verdict, heading: str
             ("because", row.cell.reason),
         ):
             if words:
-                console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2)))
+                console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2), expand=False))
 
 
 def _show_not_applicable(report: Report, console: Console) -> None:
@@ -90,7 +112,7 @@ def _show_not_applicable(report: Report, console: Console) -> None:
         console.print(Text("Not applicable", style="bold"))
         for reason in reasons:
             count = sum(cell.reason == reason for cell in report.of("n/a"))
-            console.print(Padding(Text(f"{reason} ({count} cells)"), (0, 0, 0, 2)))
+            console.print(Padding(Text(f"{reason} ({count})"), (0, 0, 0, 2), expand=False))
 
 
 def _summary(report: Report) -> Text:

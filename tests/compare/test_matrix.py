@@ -1,37 +1,91 @@
 """The probe table against every exhibit, on the wire."""
 
-import asyncio
-from collections.abc import Mapping
+import json
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.compare.engine import Cell, Target, agree, compare, questions
+from sandbox.compare import report as reports
 from sandbox.compare.probes import TABLES
-from sandbox.servers import Server
+from sandbox.compare.report import Report
+from sandbox.servers import ARGUMENTS
 
 EXHIBITS = [exhibit for exhibit in CATALOGUE if exhibit.edition in TABLES]
+SCHEMA = json.loads(Path(reports.__file__).with_name("schema.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def cells(daphne: Server) -> Mapping[str, list[Cell]]:
-    """Every probe put to every exhibit on Daphne, by exhibit."""
-    target = Target(daphne.name, daphne.version, daphne.url, daphne.log)
-    seen = agree(asyncio.run(compare(target, questions(EXHIBITS))))
-    return {
-        exhibit.id: [cell for cell in seen if cell.exhibit == exhibit.id] for exhibit in EXHIBITS
-    }
+def differing(report: Report, *, server: str, exhibit: str | None = None) -> str:
+    return "\n".join(
+        f"{cell.exhibit} {cell.probe}: contract “{cell.expected}”, seen “{cell.seen}” {cell.reason}"
+        for cell in report.of("differs")
+        if cell.server == server and exhibit in (None, cell.exhibit)
+    )
 
 
 @pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.id)
-def test_exhibit_does_what_the_contract_says(
-    exhibit: Exhibit, cells: Mapping[str, list[Cell]]
-) -> None:
-    """Every cell on Daphne is as the contract or a declared difference says."""
-    assert len(cells[exhibit.id]) == len(TABLES[exhibit.edition])
-    differing = [
-        f"{cell.probe}: contract “{cell.expected}”, seen “{cell.seen}” {cell.reason}"
-        for cell in cells[exhibit.id]
-        if cell.verdict == "differs"
-    ]
-    assert not differing, "\n".join(differing)
+def test_exhibit_does_what_is_on_record(exhibit: Exhibit, report: Report) -> None:
+    """On Daphne every cell is as the contract or a declared difference says."""
+    asked = [cell for cell in report.cells if cell.exhibit == exhibit.id]
+    assert len(asked) == len(TABLES[exhibit.edition])
+    assert not differing(report, server="daphne", exhibit=exhibit.id)
+
+
+@pytest.mark.parametrize("server", ARGUMENTS)
+def test_server_makes_of_them_what_is_on_record(server: str, servers_report: Report) -> None:
+    """On every server every cell is as the contract or a declared difference says."""
+    assert not differing(servers_report, server=server)
+
+
+def test_echo_is_the_same_on_daphne(report: Report) -> None:
+    """The five types of echo, and the floor, need no declaration on Daphne."""
+    verdicts = {
+        cell.verdict for cell in report.cells if cell.exhibit.startswith(("echo/", "floor/"))
+    }
+    assert verdicts == {"same", "n/a"}
+
+
+def test_tutorials_differ_in_ten_ways_or_more(report: Report) -> None:
+    """The tutorial edition's differences are on record, each with a reason."""
+    rows = [cell for cell in report.of("declared") if cell.exhibit.startswith("tutorial/")]
+    assert len({cell.probe for cell in rows}) >= 10
+    assert len({cell.reason for cell in rows}) >= 10
+
+
+def test_every_cell_shows_its_frames(report: Report) -> None:
+    """A cell that was put has its frames in order; one that was not says why."""
+    for cell in report.cells:
+        if cell.verdict == "n/a":
+            assert cell.reason
+        else:
+            assert cell.seen
+            assert {event.sent for event in cell.events} == {True, False}
+            assert [event.at for event in cell.events] == sorted(event.at for event in cell.events)
+
+
+def test_json_is_what_its_schema_says(readme_report: Report) -> None:
+    """The JSON report validates, and holds each cell once."""
+    Draft202012Validator.check_schema(SCHEMA)
+    document = json.loads(reports.as_json(readme_report))
+    Draft202012Validator(SCHEMA).validate(document)
+    cells = {(cell["server"], cell["exhibit"], cell["probe"]) for cell in document["cells"]}
+    assert len(cells) == len(document["cells"]) == sum(document["summary"].values())
+    crash = next(
+        cell
+        for cell in document["cells"]
+        if (cell["server"], cell["exhibit"], cell["probe"])
+        == ("daphne", "tutorial/websocket", "plain-text")
+    )
+    assert crash["close_code"] == 1011
+    assert crash["seen"] == "closed 1011"
+
+
+def test_html_needs_no_other_file(readme_report: Report) -> None:
+    """The page has every cell and every frame, escaped, and loads nothing."""
+    page = reports.as_html(readme_report)
+    assert page.count('class="cell"') == len(readme_report.cells)
+    assert "<title>500 Internal Server Error" not in page
+    assert "&lt;title&gt;500 Internal Server Error" in page
+    for loading in ("<script", "<link", "<img", "src=", "url(", "@import"):
+        assert loading not in page.replace("&lt;", "")

@@ -1,8 +1,10 @@
 """``manage.py compare``: a thin shell over sandbox/compare/."""
 
+import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ INTERRUPTED = 130
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # of a server that does not start the log tells more
     help = (
         "Put the same probes to every exhibit, over real sockets, and show in one matrix where "
         "they agree, where they differ, and why. Exit status: 0 when every cell is as the "
@@ -72,16 +75,28 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         asked = questions(_exhibits(exhibits), _probes(probes))
+        if not asked:
+            raise CommandError(
+                f"No such probe applies to {' '.join(exhibits)}: there are probes for "
+                f"{', '.join(TABLES)}.",
+                returncode=USAGE,
+            )
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         for path in outputs:
             _must_be_writable(path)
         sources = (
             [found(url, servers[0] if servers else None)]
-            if url
+            if url is not None
             else [started(server) for server in servers or ["daphne"]]
         )
         try:
-            with Progress(console=Console(stderr=True), transient=True) as progress:
+            terminal = Console(stderr=True)
+            with (
+                _terminable(),
+                Progress(
+                    console=terminal, transient=True, disable=not terminal.is_terminal
+                ) as progress,
+            ):
                 task = progress.add_task("Comparing", total=len(asked) * len(sources))
                 report = run(sources, asked, progress=lambda _: progress.advance(task))
         except (ServerError, UnreachableError) as error:
@@ -94,6 +109,16 @@ class Command(BaseCommand):
         show(report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not report.is_good:
             sys.exit(1)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Take an order to end like Ctrl-C, so that no server is left behind."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:

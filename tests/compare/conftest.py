@@ -1,0 +1,52 @@
+"""One run of everything on Daphne, and one of what servers differ in, for all tests here."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from consumers.catalogue import CATALOGUE, Exhibit
+from sandbox.compare.engine import agree, questions
+from sandbox.compare.report import Report
+from sandbox.compare.run import run, started
+from sandbox.servers import ARGUMENTS, installed
+
+
+@pytest.fixture(scope="session")
+def report() -> Report:
+    """Every probe put to every exhibit, on Daphne."""
+    return run([started("daphne")], questions(CATALOGUE))
+
+
+README_EXHIBITS = [one for one in CATALOGUE if one.edition in ("echo", "tutorial")]
+SERVERS_EXHIBITS = [
+    one for one in CATALOGUE if one.edition == "echo" or one.id == "tutorial/websocket"
+]
+
+
+def only(exhibits: list[Exhibit], report: Report) -> Report:
+    ids = {exhibit.id for exhibit in exhibits}
+    cells = tuple(cell for cell in report.cells if cell.exhibit in ids)
+    return replace(report, exhibits=tuple(exhibits), cells=cells)
+
+
+@pytest.fixture(scope="session")
+def readme_report(report: Report) -> Report:
+    """That part of the run on Daphne which the README shows."""
+    return only(README_EXHIBITS, report)
+
+
+@pytest.fixture(scope="session")
+def servers_report(report: Report) -> Report:
+    """A part of it on the other servers too."""
+    missing = set(ARGUMENTS).difference(installed())
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"Not installed: {', '.join(missing)}. pip install '.[servers]' brings them.")
+    daphne = only(SERVERS_EXHIBITS, report)
+    others = [started(server) for server in ARGUMENTS if server != "daphne"]
+    found = run(others, questions(SERVERS_EXHIBITS))
+    return replace(
+        daphne,
+        targets=daphne.targets + found.targets,
+        cells=tuple(agree(daphne.cells + found.cells)),
+    )

@@ -1,0 +1,255 @@
+"""``manage.py compare``: what it exits with, what it says, what it leaves behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from sandbox.compare.run import started
+from sandbox.servers import ROOT, Server, free_port, installed
+
+
+def compare(
+    *arguments: str | Path, tree: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "compare", *arguments],
+        cwd=tree,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, to break."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in ("consumers", "routing", "sandbox"):
+        shutil.copytree(ROOT / name, copy / name)
+    shutil.copy(ROOT / "manage.py", copy)
+    return copy
+
+
+def break_in(tree: Path, file: str, old: str, new: str) -> None:
+    source = (tree / file).read_text()
+    assert source.count(old) == 1
+    (tree / file).write_text(source.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def broken(tree: Path) -> subprocess.CompletedProcess[str]:
+    """A run over exhibits each of which is broken in a way of its own."""
+    break_in(
+        tree,
+        "consumers/echo/json_websocket.py",
+        "self.send_json(answer(content))",
+        "self.send_json(answer(content) if answer(content).get('message', 1) else {})",
+    )
+    break_in(
+        tree,
+        "consumers/echo/websocket.py",
+        "self.send(encode(answer(request)))",
+        "self.send(encode(answer(request)).replace('9' * 5000, '9' * 2500 + '8' + '9' * 2499)"
+        ".replace('Not JSON', 'No JSON'))",
+    )
+    break_in(
+        tree,
+        "consumers/echo/async_websocket.py",
+        "        if request.delay:",
+        "        if getattr(request, 'message', 0) is None:\n            await sleep(1000)\n"
+        "        if request.delay:",
+    )
+    learned = (tree / "consumers/echo/async_http.py").read_text()
+    (tree / "consumers/tutorial/async_http.py").write_text(
+        learned.replace("class EchoConsumer", "class ChatConsumer")
+    )
+    break_in(tree, "sandbox/compare/engine.py", "CELL_SECONDS = 15.0", "CELL_SECONDS = 3.0")
+    probes = ("true", "zero", "digits-5000", "truncated", "null", "nan")
+    asked = [part for probe in probes for part in ("--probe", probe)]
+    return compare("echo", "tutorial/async-http", *asked, tree=tree)
+
+
+# Good input.
+
+
+def test_all_is_well_with_echo(tmp_path: Path) -> None:
+    """Echo is compared on Daphne, with the limits the probes are written for, and reported."""
+    paths = {name: tmp_path / f"report.{name}" for name in ("json", "html", "markdown")}
+    done = compare(
+        *("--probe", "depth-at", "--probe", "ping", "--probe", "close-1001"),
+        *(part for name, path in paths.items() for part in (f"--{name}", path)),
+        MAX_DEPTH="5",
+        DEBUG="0",
+        SECRET_KEY="x" * 50,
+        ALLOWED_HOSTS="example.com",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    assert re.search(r"echo on daphne \d", done.stdout)
+    assert re.search(r"depth-at +same +same +same +same +same", done.stdout)
+    assert re.search(r"ping +same +same +same +same +n/a", done.stdout)
+    assert "HTTP has no WebSocket frames. (1)" in done.stdout
+    assert json.loads(paths["json"].read_text())["summary"]["same"] == 13
+    assert "echo/async-http on daphne" in paths["html"].read_text()
+    assert "| Limits (1) | same | same |" in paths["markdown"].read_text()
+
+
+def test_a_url_is_compared_and_what_cannot_be_seen_there_is_told(daphne: Server) -> None:
+    """At a URL no server is started; what only a log can tell is skipped, and why."""
+    said = StringIO()
+    call_command(
+        *("compare", "echo/websocket", "--url", daphne.url.replace("http", "ws")),
+        *("--probe", "null", "--probe", "close-1000"),
+        stdout=said,
+    )
+    assert re.search(r"null +same", said.getvalue())
+    assert re.search(r"close-1000 +n/a", said.getvalue())
+    assert "Only the server's own log can tell" in said.getvalue()
+
+
+@pytest.mark.skipif("uvicorn" not in installed(), reason="Uvicorn is not installed.")
+def test_the_server_of_a_url_is_known_by_its_header() -> None:
+    """A deployment on Uvicorn is held to what Uvicorn does, unless another is named."""
+    command = ("compare", "echo/websocket", "--probe", "close-answer")
+    with started("uvicorn") as target:
+        said = StringIO()
+        call_command(*command, "--url", target.url, stdout=said)
+        assert "seen: closed 4000" in said.getvalue()
+        with pytest.raises(SystemExit) as ended:
+            call_command(*command, "--url", target.url, "--server", "daphne", stdout=StringIO())
+        assert ended.value.code == 1
+
+
+# Differences.
+
+
+def test_a_mutant_is_seen(broken: subprocess.CompletedProcess[str]) -> None:
+    """A consumer that loses falsy messages turns its cell red, which tells what came instead."""
+    assert broken.returncode == 1, broken.stdout + broken.stderr
+    assert re.search(r"true +same +same +same +same +same", broken.stdout)
+    assert re.search(r"zero +same +same +DIFFERS +same +same", broken.stdout)
+    told = broken.stdout.partition("Differences")[2]
+    assert "echo/json-websocket on daphne\n  probes: null, zero\n  seen: {}\n" in told
+
+
+def test_a_difference_inside_a_long_message_is_seen(
+    broken: subprocess.CompletedProcess[str],
+) -> None:
+    """What is cut out of the words for a reply counts all the same."""
+    assert re.search(r"digits-5000 +DIFFERS +same +same +same +same", broken.stdout)
+
+
+def test_another_detail_is_seen(broken: subprocess.CompletedProcess[str]) -> None:
+    """An exhibit that tells an error in words of its own differs from the others."""
+    assert re.search(r"truncated +DIFFERS +same +same +same +same", broken.stdout)
+    assert "The others say: Not JSON" in broken.stdout
+
+
+def test_an_exhibit_that_hangs_costs_its_own_cell(
+    broken: subprocess.CompletedProcess[str],
+) -> None:
+    """A reply that never comes is a time-out of one cell; the others go on."""
+    assert re.search(r"null +same +DIFFERS +DIFFERS +same +same", broken.stdout)
+    assert "seen: nothing within 3 s" in broken.stdout
+
+
+def test_a_declaration_that_no_longer_holds_is_seen(
+    broken: subprocess.CompletedProcess[str],
+) -> None:
+    """A tutorial that has learned better fails until its declaration goes."""
+    assert re.search(r"nan +DIFFERS\n", broken.stdout)
+    assert '“{"message": NaN}” is declared' in broken.stdout
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "possible"),
+    [
+        (["ecko"], "'ecko'", "echo/json-websocket"),
+        (["echo/carrier-pigeon"], "'echo/carrier-pigeon'", "tutorial"),
+        (["--probe", "nil"], "'nil'", "null"),
+        (["--server", "nginx"], "'nginx'", "daphne, uvicorn, hypercorn, granian"),
+        (["--url", "localhost"], "'localhost'", "http://127.0.0.1:8000"),
+        (["--url", f"http://127.0.0.1:{free_port()}"], "http://127.0.0.1", "does not answer"),
+        (["--url", "https://no-such-host.invalid"], "no-such-host.invalid", "does not answer"),
+        (["--json", "/no/such/folder/report.json"], "/no/such/folder/report.json", "written"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_told_in_a_sentence(arguments: list[str], given: str, possible: str) -> None:
+    """What was given and what is possible is said in a sentence, and the exit status is 2."""
+    with pytest.raises(CommandError) as error:
+        call_command("compare", *arguments)
+    assert error.value.returncode == 2
+    assert given in str(error.value)
+    assert possible in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_server_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is not there is named, with how to install it."""
+    monkeypatch.setattr("sandbox.servers.installed", lambda: ["daphne"])
+    with pytest.raises(CommandError, match="granian is not installed: pip install") as error:
+        call_command("compare", "--server", "granian")
+    assert error.value.returncode == 2
+
+
+def test_a_server_that_does_not_start_shows_its_log(
+    tree: Path,
+    broken: subprocess.CompletedProcess[str],  # noqa: ARG001 # it must not find the tree so
+) -> None:
+    """The log of a server that ends before it answers is shown, and the exit status is 2."""
+    (tree / "sandbox/asgi.py").write_text("raise RuntimeError('broken on purpose')\n")
+    done = compare(tree=tree)
+    assert done.returncode == 2, done.stdout
+    assert "daphne ended before it answered. Its log:" in done.stderr
+    assert "broken on purpose" in done.stderr
+
+
+def processes_with(word: str) -> Iterator[int]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if word in (folder / "environ").read_text(errors="replace"):
+                yield int(folder.name)
+        except OSError:  # it has ended, or is not ours
+            continue
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Processes are found in /proc.")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
+def test_an_interrupt_leaves_no_server(sign: signal.Signals) -> None:
+    """Ctrl-C in the midst of a run, or an order to end, stops the server too."""
+    mark = f"COMPARE_TEST={os.getpid()}-{sign.name}"
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "compare", "tutorial"],
+        cwd=ROOT,
+        env={**os.environ, **dict([mark.split("=")])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(processes_with(mark))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(list(processes_with(mark))) >= 2, "it has started no server"
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted." in said
+    assert "Traceback" not in said
+    assert not list(processes_with(mark))
