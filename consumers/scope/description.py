@@ -11,7 +11,6 @@ MASK = "***"
 
 def describe(scope: Any) -> dict[str, Any]:
     """Say what a consumer knows about its connection, whatever the protocol and the server."""
-    session = scope.get("session")
     route = scope.get("url_route", {})
     return {
         **{name: _json(scope[name]) for name in PLAIN if name in scope},
@@ -21,14 +20,19 @@ def describe(scope: Any) -> dict[str, Any]:
         "headers": _masked((_text(name), _text(value)) for name, value in scope["headers"]),
         "subprotocols": _json(scope.get("subprotocols", [])),
         "cookies": dict.fromkeys(map(_text, scope.get("cookies", {})), MASK),
-        "session": session
-        and {"key": session.session_key and MASK, "holds": sorted(map(_text, session.keys()))},
+        "session": _session(scope.get("session")),
         "user": _user(scope.get("user")),
         "url_route": {
             "args": _json(route.get("args", ())),
             "kwargs": _json(route.get("kwargs", {})),
         },
     }
+
+
+def _session(session: Any) -> Any:
+    if session is None:  # one that holds nothing is false since Django 6.1
+        return None
+    return {"key": session.session_key and MASK, "holds": sorted(map(_text, session.keys()))}
 
 
 def _user(user: Any) -> Any:
