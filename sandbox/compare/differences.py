@@ -36,14 +36,17 @@ class Difference:
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
 
 ALL = ("*",)
-CAREFUL = ("echo/*", "stock/*", "tuned/*", "floor/*")
+CAREFUL = ("echo/*", "stock/*", "tuned/*", "floor/*", "rooms/*", "worker/*")
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _SERVERS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
-        {"unknown-path": "refused 404"},
+        {
+            "unknown-path": "refused 404",
+            **dict.fromkeys(("room-too-long", "room-space", "room-letters"), "refused 404"),
+        },
         ("uvicorn", "hypercorn", "granian"),
     ),
     Difference(

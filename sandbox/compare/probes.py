@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from websockets.frames import Opcode
 
+from sandbox.compare.room_steps import Conversation, EnterRoom, NextDoor, ScopeTold, Worked
 from sandbox.compare.steps import (
     Ask,
     AskMuch,
@@ -691,11 +692,154 @@ CONTRACT = (
     *_HTTP,
 )
 
+_ROOMS = (
+    Probe(
+        "all-hear",
+        "Rooms",
+        "Whatever type speaks, all five types hear the same bytes.",
+        (Conversation((HI,), (HI_BACK,)),),
+    ),
+    Probe(
+        "all-hear-exactly",
+        "Rooms",
+        "No number and no character changes on its way through the channel layer.",
+        (
+            Conversation(
+                ('{"message": [18446744073709551616, 1e22, "é\\u2028"]}',),
+                ('{"message":[18446744073709551616,1e22,"é\u2028"]}',),
+            ),
+        ),
+    ),
+    Probe(
+        "all-hear-in-order",
+        "Rooms",
+        "All hear a speaker in the order of its messages.",
+        (
+            Conversation(
+                tuple(f'{{"message": {number}}}' for number in range(50)),
+                tuple(f'{{"message":{number}}}' for number in range(50)),
+            ),
+        ),
+    ),
+    Probe(
+        "told-alone",
+        "Rooms",
+        "An error is for its sender alone.",
+        (Conversation(("{", HI), (HI_BACK,), told="error invalid_json"),),
+    ),
+    Probe(
+        "loss",
+        "Rooms",
+        "Members that vanish without a close are missed by nobody.",
+        (Conversation((HI,), (HI_BACK,), after_a_loss=True),),
+    ),
+    Probe("next-door", "Rooms", "Nobody hears another room.", (NextDoor(),)),
+    *(
+        _websocket(
+            f"room-{probe}", "Rooms", sentence, EnterRoom(name, expected), because=NO_HANDSHAKE
+        )
+        for probe, sentence, name, expected in (
+            ("longest", "A name may have 94 characters.", "x" * 94, "open"),
+            ("too-long", "95 are too many for a group's name.", "x" * 95, "refused 403"),
+            ("space", "A space is in no group's name.", "a%20b", "refused 403"),
+            ("letters", "Nor is any letter but those of ASCII.", "%C3%A9", "refused 403"),
+        )
+    ),
+)
+
+_ROOM_HTTP = (
+    _http(
+        "publish",
+        "POST is answered with 202 and the message.",
+        Request(
+            "POST", 202, HI_BACK, body=HI.encode(), shown=(JSON_TYPE, ("content-length", "16"))
+        ),
+    ),
+    _http(
+        "follow-by-accident",
+        "GET without Accept: text/event-stream is told so, and does not hang.",
+        Request("GET", 406, "error not_acceptable"),
+    ),
+    _http(
+        "follow-head",
+        "HEAD gets the headers of GET and no body.",
+        Request(
+            "HEAD",
+            200,
+            headers=(("Accept", "text/event-stream"),),
+            shown=(("content-type", "text/event-stream"), ("cache-control", "no-store")),
+        ),
+    ),
+    _http(
+        "publish-foreign",
+        "A page of another site may not publish.",
+        Request("POST", 403, headers=(("Origin", "https://evil.example"),), body=HI.encode()),
+    ),
+)
+
+# Alone in a room one hears the contract's echo. What a neighbour says one hears too; over HTTP a
+# message is asked for with POST only; and the server's own caps are the same as elsewhere.
+ROOMS = (
+    *(
+        probe
+        for probe in CONTRACT
+        if probe.id not in ("neighbours", "error-headers", "over-1-mib", "over-16-mib")
+        and (probe not in _HTTP or probe.id.startswith(("method-", "http-unknown-path")))
+    ),
+    *_ROOM_HTTP,
+    *_ROOMS,
+)
+
+_WORKER = (
+    _websocket(
+        "worker",
+        "Worker",
+        "A worker does the echo; where none is, the answer says so.",
+        Worked(),
+    ),
+    _websocket(
+        "worker-sync",
+        "Worker",
+        "The client may choose the worker.",
+        Open(suffix="?worker=echo-sync"),
+        Worked(),
+    ),
+    _websocket(
+        "worker-unknown",
+        "Worker",
+        "A worker that is none is refused in the handshake.",
+        Open("refused 403", suffix="?worker=nobody"),
+    ),
+)
+
+# Without a worker a connection knows what is wrong with a request, and how to close.
+WORKER = (
+    *(
+        probe
+        for probe in CONTRACT
+        if all(step.expected.startswith(("error ", "closed ")) for step in probe.steps)
+        and probe.only != "http"
+    ),
+    *_WORKER,
+)
+
+SCOPE = (
+    Probe(
+        "scope",
+        "Scope",
+        "A consumer knows path, query, headers, cookies and user; nobody gets to see a secret.",
+        (ScopeTold(),),
+    ),
+)
+
 TABLES: dict[str, tuple[Probe, ...]] = {
     "echo": CONTRACT,
     "tutorial": CONTRACT,
     "stock": CONTRACT,
     "tuned": CONTRACT,
     "floor": CONTRACT,
+    "rooms": ROOMS,
+    "worker": WORKER,
+    "scope": SCOPE,
 }
 """The probes of each edition."""

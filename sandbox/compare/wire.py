@@ -455,3 +455,52 @@ async def http(  # noqa: PLR0913 # a request has as many parts
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     async with http_connection(url, trace=trace) as connection:
         return await connection.request(method, target, headers=headers, body=body, timeout=timeout)
+
+
+class EventStream:
+    """Server-sent events, as they come."""
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        self._received = b""
+
+    async def receive(self, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109 # the caller's words
+        """Return the data of the next event. Raises ClosedError, TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while True:
+                block = await self._next_block()
+                if block.startswith("data: "):  # and not a comment
+                    self._connection._stream.note("event", block.encode())  # noqa: SLF001 # ours
+                    return block.removeprefix("data: ")
+
+    def vanish(self) -> None:
+        """End the connection in the middle of the response."""
+        self._connection._stream.writer.transport.abort()  # noqa: SLF001 # ours
+
+    async def _next_block(self) -> str:
+        while b"\n\n" not in self._received:
+            match await self._connection._next_event():  # noqa: SLF001 # ours
+                case h11.Response(status_code=status) if status != HTTPStatus.OK:
+                    raise RefusedError(status)
+                case h11.Data(data=data):
+                    self._received += data
+                case h11.EndOfMessage() | h11.ConnectionClosed():
+                    raise ClosedError(CloseCode.NORMAL_CLOSURE)
+        block, _, self._received = self._received.partition(b"\n\n")
+        return block.decode()
+
+
+@asynccontextmanager
+async def event_stream(url: str, *, trace: Trace | None = None) -> AsyncIterator[EventStream]:
+    """Follow a URL that sends events, from its first word on, and leave in the middle.
+
+    Raises RefusedError, ClosedError, TimeoutError, OSError.
+    """
+    parts = urlsplit(url)
+    async with http_connection(url, trace=trace) as connection:
+        headers = [("Host", parts.netloc), ("Accept", "text/event-stream")]
+        await connection._send("GET", parts.path, headers, ())  # noqa: SLF001 # ours
+        stream = EventStream(connection)
+        async with asyncio.timeout(TIMEOUT):
+            await stream._next_block()  # noqa: SLF001 # ours
+        yield stream
