@@ -152,6 +152,29 @@ async def test_http_joins_the_pieces_of_a_body() -> None:
 
 
 @pytest.mark.asyncio
+async def test_http_measures_each_piece_of_a_body_once() -> None:
+    """A body in many small pieces costs no more than they do: none is measured again."""
+    measured = []
+
+    class Piece(bytes):
+        def __len__(self) -> int:
+            measured.append(self)
+            return super().__len__()
+
+    communicator = HttpCommunicator(application, "POST", HTTP)
+    for byte in b'{"message":1}':
+        body = Piece([byte])
+        await communicator.send_input(
+            {"type": "http.request", "body": body, "more_body": body != b"}"}
+        )
+    await communicator.receive_output(10)
+
+    assert (await communicator.receive_output(10))["body"] == b'{"message":1}'
+    await communicator.wait(10)
+    assert len(measured) == len(b'{"message":1}')
+
+
+@pytest.mark.asyncio
 async def test_the_tutorials_address_answers_the_tutorials_snippet(daphne: Server) -> None:
     """``/ws/chat/`` echoes what the tutorial's browser snippet sends, from a page of this site."""
     async with websocket(f"{daphne.url}/ws/chat/", origin=daphne.url) as connection:

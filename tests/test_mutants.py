@@ -150,8 +150,8 @@ MUTANTS = [
     Mutant(
         "too-large-body-read-to-its-end",
         HTTP,
-        "if read > settings",
-        "if False and read > settings",
+        "if self.bytes_read > settings",
+        "if False and self.bytes_read > settings",
         "tests/test_echo.py::test_http_answers_before_it_has_read_a_body_that_is_too_large",
     ),
     Mutant(

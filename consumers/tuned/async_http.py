@@ -13,11 +13,12 @@ from consumers.tuned.mixins import OwnLoop
 
 class EchoConsumer(OwnLoop, AsyncHttpConsumer):
     channel_layer_alias = "none"  # no such layer: an echo lives without Redis
+    bytes_read = 0
 
     async def http_request(self, message: Any) -> None:
         # A body that has grown too large is answered at once, whatever is still to come.
-        read = sum(map(len, self.body)) + len(message.get("body", b""))
-        if read > settings.LIMITS.max_message_bytes:
+        self.bytes_read += len(message.get("body", b""))
+        if self.bytes_read > settings.LIMITS.max_message_bytes:
             message = {**message, "more_body": False}
         await super().http_request(message)
 
