@@ -17,7 +17,7 @@ from sandbox.compare.wire import ClosedError, Event, RefusedError
 
 Verdict = Literal["same", "declared", "differs", "n/a"]
 
-CELL_SECONDS = 15.0
+CELL_SECONDS = 20.0
 CELLS_AT_ONCE = 64
 
 

@@ -1,18 +1,23 @@
 """``manage.py compare``: what it exits with, what it says, what it leaves behind."""
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
+from threading import Thread
 
 import pytest
+import trustme
 from django.core.management import CommandError, call_command
 
 from sandbox.compare.run import started
@@ -75,7 +80,7 @@ def broken(tree: Path) -> subprocess.CompletedProcess[str]:
     (tree / "consumers/tutorial/async_http.py").write_text(
         learned.replace("class EchoConsumer", "class ChatConsumer")
     )
-    break_in(tree, "sandbox/compare/engine.py", "CELL_SECONDS = 15.0", "CELL_SECONDS = 3.0")
+    break_in(tree, "sandbox/compare/engine.py", "CELL_SECONDS = 20.0", "CELL_SECONDS = 3.0")
     probes = ("true", "zero", "digits-5000", "truncated", "null", "nan")
     asked = [part for probe in probes for part in ("--probe", probe)]
     return compare("echo", "tutorial/async-http", *asked, tree=tree)
@@ -131,6 +136,60 @@ def test_the_server_of_a_url_is_known_by_its_header() -> None:
         with pytest.raises(SystemExit) as ended:
             call_command(*command, "--url", target.url, "--server", "daphne", stdout=StringIO())
         assert ended.value.code == 1
+
+
+@pytest.fixture
+def tls(daphne: Server, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """What stands in front of most deployments: TLS. Its URL, and whom to trust for it."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = await asyncio.open_connection("127.0.0.1", daphne.port)
+        await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
+
+    loop = asyncio.new_event_loop()
+    proxy = loop.run_until_complete(asyncio.start_server(connect, "127.0.0.1", 0, ssl=context))
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    yield f"https://localhost:{proxy.sockets[0].getsockname()[1]}", tmp_path / "authority.pem"
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    proxy.close()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.1))
+    loop.close()
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_a_url_may_be_behind_tls(
+    scheme: str, tls: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment with a certificate is compared if the certificate is trusted, and only then."""
+    url, authority = tls
+    command = (
+        *("compare", "echo/websocket", "echo/async-http"),
+        *("--probe", "null", "--probe", "origin-own", "--probe", "get"),
+        *("--url", url.replace("https", scheme)),
+    )
+    with pytest.raises(CommandError, match=r"does not answer: .*certificate verify failed"):
+        call_command(*command)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    said = StringIO()
+    call_command(*command, stdout=said)
+    assert re.search(r"null +same +same", said.getvalue())
+    assert re.search(r"origin-own +same +n/a", said.getvalue())
+    assert re.search(r"get +n/a +same", said.getvalue())
 
 
 # Differences.
