@@ -39,7 +39,7 @@ def test_a_hidden_tab_stops_its_race(page: Page) -> None:
     """A tab that goes out of sight, as behind a closed lid, stops its race and says why."""
     page.goto("/race/")
     page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("status")).to_have_text(re.compile("^Running"))
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Running with 5 of"))
     page.evaluate(
         """() => {
             Object.defineProperty(document, "hidden", { value: true });
@@ -115,6 +115,7 @@ def test_what_one_says_in_a_room_all_hear(page: Page) -> None:
     for tab in (page, other):
         tab.goto("/rooms/?room=tabs")
         expect(tab.locator('[data-state="open"]')).to_have_count(len(ROOMS))
+    page.bring_to_front()
     page.get_by_label("Message").fill("<img src=x onerror=alert(1)>")
     for speaker in ("rooms/websocket", "rooms/async-http"):
         page.get_by_label("said by").select_option(speaker)
