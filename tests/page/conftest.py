@@ -6,9 +6,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebError,
+    sync_playwright,
+)
 
 from sandbox.servers import ROOT, Server, serve
 
@@ -36,6 +45,9 @@ class Trouble:
     def console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.seen.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
+
+    def uncaught(self, error: WebError) -> None:
+        self.seen.append(f"uncaught: {error.error}")
 
     def failed(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # by leaving the page that made it
@@ -91,13 +103,29 @@ def trouble() -> Trouble:
     return Trouble()
 
 
-@pytest.fixture
-def page(browser: Browser, site: Server, trouble: Trouble) -> Iterator[Page]:
-    """A tab on the site. Any console error or failed request that was not expected is a failure."""
+# A context is a browser of its own, without cookies. Making one takes longer than most tests.
+@pytest.fixture(scope="module")
+def context(browser: Browser, site: Server) -> Iterator[BrowserContext]:
+    """What the tabs of a module's tests share."""
     with browser.new_context(base_url=site.url) as context:
         context.set_default_timeout(15_000)
-        context.on("console", trouble.console)
-        context.on("weberror", lambda error: trouble.seen.append(f"uncaught: {error.error}"))
-        context.on("requestfailed", trouble.failed)
-        yield context.new_page()
-        assert trouble.surprises() == []
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext, trouble: Trouble) -> Iterator[Page]:
+    """A tab on the site. Any console error or failed request that was not expected is a failure."""
+    listeners: dict[Any, Any] = {
+        "console": trouble.console,
+        "requestfailed": trouble.failed,
+        "weberror": trouble.uncaught,
+    }
+    for event, listener in listeners.items():
+        context.on(event, listener)
+    yield context.new_page()
+    for tab in context.pages:
+        tab.close()
+    context.clear_cookies()
+    for event, listener in listeners.items():
+        context.remove_listener(event, listener)
+    assert trouble.surprises() == []

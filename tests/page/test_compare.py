@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from sandbox.presets import presets
+from sandbox.presets import presets, reasons
 from sandbox.servers import Server, free_port, serve
 from tests.page.conftest import Trouble
 
@@ -102,7 +102,7 @@ def test_tutorial_consumers_die_and_reconnect(page: Page, trouble: Trouble) -> N
     expect(verdict).to_have_text(re.compile("^Two of five answered"))
     page.get_by_role("button", name="Binary").click()
     expect(verdict).to_have_text(re.compile("^One of five answered"))
-    expect(dead.locator(".why")).to_have_text("The consumer asks for text, and is given none.")
+    expect(dead.locator(".why")).to_have_text(reasons()["binary"]["tutorial/websocket"])
 
 
 def test_what_is_longer_than_servers_take_is_not_sent(page: Page) -> None:
