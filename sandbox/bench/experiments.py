@@ -4,9 +4,10 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from statistics import median
 from time import perf_counter
 from typing import ClassVar, Protocol
@@ -16,10 +17,12 @@ from msgspec.structs import replace
 
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import connections_at_most
-from sandbox.bench.lab import Exhibit, Lab, started
-from sandbox.bench.load import Sample, first_reply, open_loop, request
+from sandbox.bench.lab import Exhibit, Lab, UnfitError, redis, started
+from sandbox.bench.load import Sample, fan_out, first_reply, open_loop, request
 from sandbox.bench.report import (
+    TRACE_SECONDS,
     Delayed,
+    Fanned,
     Idle,
     Paced,
     Report,
@@ -29,6 +32,7 @@ from sandbox.bench.report import (
     percentiles,
     spread,
 )
+from sandbox.servers import Server
 
 SMALL = 32
 """Bytes of the usual request."""
@@ -50,6 +54,7 @@ class Plan:
     waiting: tuple[int, ...] = (USUAL, 256)
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
+    rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -67,6 +72,7 @@ QUICK = Plan(
     waiting=(USUAL,),
     idle=(100,),
     members=(10,),
+    rooms=("rooms/async-websocket",),
     every_probe=False,
 )
 """A minute's look."""
@@ -77,7 +83,7 @@ class Step:
     """Something to do for an exhibit, what to say meanwhile, and how long it should take."""
 
     says: str
-    exhibit: Exhibit
+    exhibit: str
     seconds: float
     do: Callable[[], Awaitable[None]]
 
@@ -112,7 +118,7 @@ class Echo:
                 for exhibit in _rotated(self.lab.exhibits, number):
                     yield Step(
                         f"echo: {exhibit.id}, {connections} connections, {size} bytes",
-                        exhibit,
+                        exhibit.id,
                         (self.plan.seconds * 4 / 3 + 0.05 + connections / 1500) * 2,
                         partial(self.turn, exhibit, connections, size),
                     )
@@ -162,7 +168,7 @@ class Latency:
                 for exhibit in _rotated(self.lab.exhibits, number):
                     yield Step(
                         f"latency: {exhibit.id} at {load:.0%} of its most",
-                        exhibit,
+                        exhibit.id,
                         self.plan.seconds + 0.1,
                         partial(self.turn, exhibit, load),
                     )
@@ -219,7 +225,7 @@ class Delay:
                 for exhibit in _rotated(self.lab.exhibits, number):
                     yield Step(
                         f"delay: {exhibit.id}, {connections} connections",
-                        exhibit,
+                        exhibit.id,
                         self.turn_seconds() * 4 / 3 + connections / 1500,
                         partial(self.turn, exhibit, connections),
                     )
@@ -269,7 +275,7 @@ class Stall:
                 if exhibit.is_consumer and exhibit.id.endswith("/websocket"):
                     yield Step(
                         f"stall: {exhibit.id} blocks",
-                        exhibit,
+                        exhibit.id,
                         self.BEFORE + self.BLOCKED + self.AFTER + 0.2,
                         partial(self.turn, exhibit),
                     )
@@ -313,10 +319,18 @@ class Stall:
                     neighbour,
                     spread(before),
                     spread([after - first for first, after in zip(before, during, strict=True)]),
-                    [(due, latency * 1000) for due, latency in samples[0].replies],
+                    self.trace(samples[0]),
                     _errors(samples),
                 )
             )
+
+    @staticmethod
+    def trace(sample: Sample) -> list[float]:
+        slowest = [0.0] * ceil(sample.seconds / TRACE_SECONDS)
+        for due, latency in sample.replies:
+            place = int(due / TRACE_SECONDS)
+            slowest[place] = max(slowest[place], latency * 1000)
+        return slowest
 
     @staticmethod
     def between(sample: Sample, began: float, ended: float) -> list[float]:
@@ -337,7 +351,7 @@ class Connections:
             if re.fullmatch(r"(?!tutorial/).+/(async-)?websocket", exhibit.id):
                 yield Step(
                     f"connections: {exhibit.id}",
-                    exhibit,
+                    exhibit.id,
                     4 + self.plan.idle[-1] / 1000,
                     partial(self.turn, exhibit),
                 )
@@ -385,12 +399,88 @@ class Connections:
             )
 
 
+@dataclass
+class Fanout:
+    """One message to everybody in a room: in memory, and through Redis to one and two processes."""
+
+    lab: Lab
+    plan: Plan
+    turns: dict[tuple[str, int, int, str], list[Sample]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    has_no_redis: bool = False
+
+    WAYS: ClassVar[tuple[tuple[str, int], ...]] = (("in memory", 1), ("Redis", 1), ("Redis", 2))
+
+    def steps(self) -> Iterator[Step]:
+        for layer, processes in self.WAYS:
+            for exhibit in self.plan.rooms:
+                yield Step(
+                    f"fanout: {exhibit}, {layer}, {processes} processes",
+                    exhibit,
+                    2 + len(self.plan.members) * self.plan.rounds * (self.plan.seconds * 2 + 0.1),
+                    partial(self.turn, exhibit, layer, processes),
+                )
+
+    async def turn(self, exhibit: str, layer: str, processes: int) -> None:
+        with ExitStack() as stack:
+            environment = {}
+            if layer == "Redis":
+                url = stack.enter_context(redis())
+                if not url:
+                    self.has_no_redis = True
+                    return
+                environment = {"REDIS_URL": url}
+            servers = [
+                stack.enter_context(started(self.lab.server, environment=environment))
+                for _ in range(processes)
+            ]
+            for members in self.plan.members:
+                for number in range(self.plan.rounds):
+                    sample = await self.speak(servers, f"{members}-{number}/{exhibit}", members)
+                    self.turns[layer, processes, members, exhibit].append(sample)
+
+    async def speak(self, servers: Sequence[Server], room: str, members: int) -> Sample:
+        name, _, exhibit = room.partition("/rooms/")
+        lines: list[Line] = []
+        for number in range(members):
+            port = servers[number % len(servers)].port
+            lines += (await connect(f"ws://127.0.0.1:{port}/rooms/{name}/{exhibit}/", 1))[0]
+        if len(lines) < members:
+            raise UnfitError(f"{members - len(lines)} of {members} connections were refused.")
+        try:
+            return await fan_out(lines, request(SMALL), self.plan.seconds)
+        finally:
+            await disconnect(lines)
+
+    def add_to(self, report: Report) -> None:
+        for (layer, processes, members, exhibit), samples in self.turns.items():
+            report.fanout.append(
+                Fanned(
+                    self.lab.server,
+                    exhibit,
+                    layer,
+                    processes,
+                    members,
+                    spread([sample.per_second for sample in samples]),
+                    _percentiles(samples),
+                    _errors(samples),
+                )
+            )
+        if self.has_no_redis:
+            report.warnings.append(
+                "Rooms were not measured through Redis: there is no redis-server or valkey-server "
+                "on PATH, and no REDIS_URL."
+            )
+
+
 EXPERIMENTS: dict[str, type[Experiment]] = {
     "echo": Echo,
     "latency": Latency,
     "delay": Delay,
     "stall": Stall,
     "connections": Connections,
+    "fanout": Fanout,
 }
 
 

@@ -1,18 +1,22 @@
 """Where the measuring is done: one kind of server, the exhibits on it, and the client."""
 
+import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import sleep
 
 import psutil
+from django.conf import settings
 
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
 from sandbox.bench.load import Sample, closed_loop, first_reply
-from sandbox.servers import Server, serve
+from sandbox.redis import complaint, find_server
+from sandbox.servers import Server, free_port, serve
 
 FLOORS = {"ws": "floor/websocket", "http": "floor/http"}
 SANDBOX = "sandbox.asgi:application"
@@ -59,6 +63,7 @@ class Lab:
     """By application."""
     most: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Round trips a second that exhibits were seen to do at most."""
+    refused: set[str] = field(default_factory=set)
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port
@@ -68,7 +73,10 @@ class Lab:
         return psutil.Process(self.running[exhibit.application].process.pid)
 
     def floor(self, exhibit: Exhibit) -> Exhibit:
-        return next(one for one in self.exhibits if one.id == FLOORS[exhibit.protocol])
+        for one in self.exhibits:
+            if one.id == FLOORS[exhibit.protocol]:
+                return one
+        raise UnfitError("there is no floor to measure it against")
 
     @asynccontextmanager
     async def lines(self, exhibit: Exhibit, count: int) -> AsyncIterator[list[Line]]:
@@ -113,6 +121,7 @@ def started(
             "LOG_LEVEL": "WARNING",
             "MAX_DELAY": "1.0",
             "MAX_MESSAGE_BYTES": "65536",
+            "REDIS_URL": "",
             **(environment or {}),
         }
         with starting_a_server():
@@ -120,3 +129,27 @@ def started(
                 serve(server, application=application, environment=everything)
             )
         yield running
+
+
+@contextmanager
+def redis() -> Iterator[str | None]:
+    """Give the URL of a Redis: that of REDIS_URL, else of one of our own, if there is a program."""
+    command = find_server()
+    if settings.REDIS_URL or not command:
+        yield settings.REDIS_URL or None
+        return
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with starting_a_server():
+        process = subprocess.Popen(  # noqa: S603 # the command is ours
+            [command, "--bind", "127.0.0.1", "--port", str(port), "--save", ""],
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for this process alone
+        )
+    try:
+        while complaint(url) and process.poll() is None:
+            sleep(0.02)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()

@@ -150,6 +150,53 @@ class _Stream:
         self.is_lost = True
 
 
+async def fan_out(lines: Sequence[Line], payload: bytes, seconds: float) -> Sample:
+    """Have one line speak whenever everybody has heard it; a reply is one delivery to one line."""
+    room = _Room(lines, payload)
+    with _no_garbage_collection():
+        room.speak()
+        await asyncio.sleep(seconds / 3)
+        began = perf_counter()
+        await asyncio.sleep(seconds)
+        ended = perf_counter()
+        room.is_over = True
+        give_up = perf_counter() + REPLY_SECONDS
+        while perf_counter() < give_up and room.unheard:  # noqa: ASYNC110 # as in _drain
+            await asyncio.sleep(0.001)
+    replies = [(at - began, took) for at, took in room.deliveries if began <= at + took < ended]
+    return Sample(ended - began, replies, room.errors + room.unheard)
+
+
+class _Room:
+    """Lines that all hear what the first of them says."""
+
+    def __init__(self, lines: Sequence[Line], payload: bytes) -> None:
+        self.lines, self.payload = lines, payload
+        self.message = json.loads(payload)["message"]
+        self.deliveries: list[tuple[float, float]] = []
+        self.unheard = self.errors = 0
+        self.is_over = False
+        for line in lines:
+            line.on_reply, line.on_lost = self.hear, self.lose
+
+    def speak(self) -> None:
+        self.unheard = len(self.lines)
+        self.spoken = perf_counter()
+        self.lines[0].send(self.payload)
+
+    def hear(self, reply: bytes) -> None:
+        if json.loads(reply).get("message") == self.message:
+            self.deliveries.append((self.spoken, perf_counter() - self.spoken))
+        else:
+            self.errors += 1
+        self.unheard -= 1
+        if not self.unheard and not self.is_over:
+            self.speak()
+
+    def lose(self) -> None:
+        self.errors += 1
+
+
 async def _drain(streams: Sequence[_Stream]) -> None:
     give_up = perf_counter() + REPLY_SECONDS
     while perf_counter() < give_up and any(s.waiting and not s.is_lost for s in streams):  # noqa: ASYNC110 # an event to set would cost each reply

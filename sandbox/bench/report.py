@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 SCHEMA = 1
+TRACE_SECONDS = 0.05
 
 Latency: TypeAlias = dict[str, float]
 """Milliseconds by percentile, "p50" to "max"; empty where nothing was answered."""
@@ -84,8 +85,8 @@ class Stalled(Struct, frozen=True):
     before_p99: Spread
     added_p99: Spread
     """Milliseconds, over that of the time before."""
-    trace: list[tuple[float, float]]
-    """Of the first round: seconds from the start, milliseconds of latency."""
+    trace: list[float]
+    """Of the first round: milliseconds of the slowest request due in each TRACE_SECONDS."""
     errors: int
 
 
@@ -163,7 +164,12 @@ class Report(Struct):
 
 
 def as_json(report: Report) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(_rounded(report)), indent=1) + b"\n"
+    return msgspec.json.encode(_rounded(report)) + b"\n"
+
+
+def json_schema() -> bytes:
+    """Describe what as_json() writes; ``schema.json`` holds it for other programs."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Report)), indent=1) + b"\n"
 
 
 def from_json(document: bytes) -> Report:

@@ -136,15 +136,16 @@ class Bench:
 
 async def _take(step: Step, lab: Lab, report: Report) -> None:
     """Take a step; an exhibit that fails is told of, and takes part in no further one."""
-    if step.exhibit not in lab.exhibits:
+    if step.exhibit in lab.refused:
         return
     try:
         await step.do()
     except (UnfitError, WrongReplyError, OSError) as error:
-        _refuse(lab, report, step.exhibit.id, f"{step.says}: {error}")
+        _refuse(lab, report, step.exhibit, f"{step.says}: {error}")
 
 
 def _refuse(lab: Lab, report: Report, exhibit: str, reason: str) -> None:
+    lab.refused.add(exhibit)
     lab.exhibits = [one for one in lab.exhibits if one.id != exhibit]
     report.refused.append(Refused(lab.server, exhibit, reason))
 
@@ -161,7 +162,7 @@ async def _refuse_the_unfit(lab: Lab, report: Report, *, every_probe: bool) -> N
     server = lab.running[SANDBOX]
     target = Target(lab.server, server.version, server.url)
     for cell in await compare(target, asked):
-        if cell.verdict == "differs" and cell.exhibit in {one.id for one in lab.exhibits}:
+        if cell.verdict == "differs" and cell.exhibit not in lab.refused:
             said = f"compare's probe {cell.probe} saw “{cell.seen}” instead of “{cell.expected}”"
             _refuse(lab, report, cell.exhibit, said)
 

@@ -12,8 +12,11 @@ from rich.text import Text
 
 from sandbox.bench.report import Latency, Report, Spread
 
-BAR_WIDTH = 16
+BAR_WIDTH = 8
+SPREAD_WIDTH = 9
 ALARMING_MS = 100
+BAR, SPREAD = "bar", "low-high"
+"""Columns that are as wide as they are."""
 KIB = 1024
 
 
@@ -84,18 +87,16 @@ def _echo(report: Report) -> Iterator[Table]:
         table = _table(
             f"echo: the most that each does on {server}, "
             f"{_many(connections, 'connection')}, {_size(size)}",
-            ("round trips/s", "share of the floor", "", "p50 ms", "p99 ms", "CPU µs", "errors"),
+            ("round trips/s", BAR, "share of floor", SPREAD, "p50 ms", "p99 ms", "CPU µs"),
         )
         for row in rows:
             table.add_row(
-                row.exhibit,
+                _name(row.exhibit, row.errors),
                 f"{row.per_second.median:,.0f}",
-                _bar(row.share_of_floor.median),
-                _spread(row.share_of_floor, ".2f"),
+                *_share(row.share_of_floor),
                 _ms(row.latency, "p50"),
                 _ms(row.latency, "p99"),
                 f"{row.cpu_microseconds:.0f}",
-                _errors(row.errors),
             )
         yield table
 
@@ -104,17 +105,16 @@ def _latency(report: Report) -> Iterator[Table]:
     for (server, load), rows in groupby(report.latency, lambda row: (row.server, row.load)):
         table = _table(
             f"latency: at {load:.0%} of its own most, on {server}",
-            ("requests/s", "p50 ms", "p99 ms", "p99 of each round", "max ms", "errors"),
+            ("requests/s", "p50 ms", "p99 ms", SPREAD, "max ms"),
         )
         for row in rows:
             table.add_row(
-                row.exhibit,
+                _name(row.exhibit, row.errors),
                 f"{row.rate:,.0f}",
                 _ms(row.latency, "p50"),
                 _ms(row.latency, "p99"),
-                _spread(row.p99, ".1f"),
+                f"{row.p99.low:.1f}-{row.p99.high:.1f}",
                 _ms(row.latency, "max"),
-                _errors(row.errors),
             )
         yield table
 
@@ -126,16 +126,14 @@ def _delay(report: Report) -> Iterator[Table]:
         table = _table(
             f"delay: {_many(connections, 'connection')} whose every request waits "
             f"{delay * 1000:.0f} ms, on {server}",
-            ("share of what waiting allows", "", "p50 ms", "p99 ms", "errors"),
+            (BAR, "share of what waiting allows", SPREAD, "p50 ms", "p99 ms"),
         )
         for row in rows:
             table.add_row(
-                row.exhibit,
-                _bar(row.share_of_ideal.median),
-                _spread(row.share_of_ideal, ".2f"),
+                _name(row.exhibit, row.errors),
+                *_share(row.share_of_ideal),
                 _ms(row.latency, "p50"),
                 _ms(row.latency, "p99"),
-                _errors(row.errors),
             )
         yield table
 
@@ -145,8 +143,8 @@ def _stall(report: Report) -> Iterator[Table]:
         added = {(row.neighbour, row.blocker): row.added_p99 for row in rows}
         blockers = list(dict.fromkeys(blocker for _, blocker in added))
         table = _table(
-            "stall: milliseconds added to a neighbour's p99 while one blocks for a second, "
-            f"on {server}",
+            "stall: milliseconds added to a neighbour's p99, median and worst round, while one "
+            f"blocks for a second, on {server}",
             [f"{blocker} blocks" for blocker in blockers],
         )
         for neighbour in dict.fromkeys(neighbour for neighbour, _ in added):
@@ -154,7 +152,10 @@ def _stall(report: Report) -> Iterator[Table]:
             table.add_row(
                 neighbour,
                 *(
-                    Text(_spread(cell, ".0f"), "bold red" if cell.median > ALARMING_MS else "")
+                    Text(
+                        f"{cell.median:.0f} ({cell.high:.0f})",
+                        "bold red" if cell.median > ALARMING_MS else "",
+                    )
                     for cell in cells
                 ),
             )
@@ -186,17 +187,16 @@ def _fanout(report: Report) -> Iterator[Table]:
         table = _table(
             f"fanout: one message to everybody in a room, {layer}, "
             f"{_many(processes, 'process', 'processes')} of {server}",
-            ("members", "deliveries/s", "", "p50 ms", "p99 ms", "errors"),
+            ("members", "deliveries/s", SPREAD, "p50 ms", "p99 ms"),
         )
         for row in rows:
             table.add_row(
-                row.exhibit,
+                _name(row.exhibit, row.errors),
                 f"{row.members}",
                 f"{row.deliveries_per_second.median:,.0f}",
-                _spread(row.deliveries_per_second, ",.0f"),
+                f"{row.deliveries_per_second.low:,.0f}-{row.deliveries_per_second.high:,.0f}",
                 _ms(row.latency, "p50"),
                 _ms(row.latency, "p99"),
-                _errors(row.errors),
             )
         yield table
 
@@ -205,25 +205,30 @@ def _table(title: str, columns: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for column in columns:
-        is_bar = column.startswith("share")
-        table.add_column(column, justify="left" if is_bar else "right", vertical="bottom")
+        if column == BAR:
+            table.add_column("", width=BAR_WIDTH)
+        else:
+            width = SPREAD_WIDTH if column == SPREAD else None
+            table.add_column(column, justify="right", vertical="bottom", min_width=width)
     return table
 
 
-def _bar(share: float) -> RenderableType:
-    return Bar(1.0, 0.0, min(share, 1.0), width=BAR_WIDTH)
+def _name(exhibit: str, errors: int) -> Text:
+    """Errors are rare and spoil every figure of the row: they stand beside the name."""
+    told = Text(f" {_many(errors, 'error')}", "bold red") if errors else Text()
+    return Text(exhibit) + told
 
 
-def _spread(spread: Spread, form: str) -> str:
-    return f"{spread.median:{form}} ({spread.low:{form}}-{spread.high:{form}})"
+def _share(share: Spread) -> tuple[RenderableType, str, str]:
+    return (
+        Bar(1.0, 0.0, min(share.median, 1.0), width=BAR_WIDTH),
+        f"{share.median:.2f}",
+        f"{share.low:.2f}-{share.high:.2f}",
+    )
 
 
 def _ms(latency: Latency, percentile: str) -> str:
     return f"{latency[percentile]:.2f}" if latency else "-"
-
-
-def _errors(count: int) -> Text:
-    return Text(f"{count:,}", style="bold red" if count else "dim")
 
 
 def _size(size: int) -> str:

@@ -15,7 +15,7 @@ from sandbox.servers import ARGUMENTS, ServerError
 
 USAGE = 2
 INTERRUPTED = 130
-EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections")
+EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections", "fanout")
 EDITIONS = ("echo", "tutorial", "stock", "tuned")
 """Those that echo to whoever asks. The floor is beside them always."""
 
@@ -73,18 +73,27 @@ class Command(BaseCommand):
         parser.add_argument("--quick", action="store_true", help="a minute's look")
         parser.add_argument("--peers", action="store_true", help="Starlette and FastAPI as well")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
+        parser.add_argument("--html", type=Path, metavar="FILE", help="write one page of charts")
 
     def handle(
-        self, *, names: list[str], servers: list[str], json: Path | None, **options: Any
+        self,
+        *,
+        names: list[str],
+        servers: list[str],
+        json: Path | None,
+        html: Path | None,
+        **options: Any,
     ) -> None:
         experiments, ids = _chosen(names)
-        if json:
-            _must_be_writable(json)
+        for path in filter(None, (json, html)):
+            _must_be_writable(path)
         _must_be_installed("bench", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
             _must_be_installed("peers", "fastapi", "starlette")
         # Only now: this rests on the packages that have just been looked for.
-        from sandbox.bench import report, run, terminal  # noqa: PLC0415
+        from sandbox.bench import run, terminal  # noqa: PLC0415
+        from sandbox.bench.html import as_html  # noqa: PLC0415
+        from sandbox.bench.report import as_json  # noqa: PLC0415
 
         watching = terminal.Watching(Console(stderr=True))
         bench = run.Bench(
@@ -105,7 +114,9 @@ class Command(BaseCommand):
         except ServerError as error:
             raise CommandError(str(error), returncode=USAGE) from error
         if json:
-            json.write_bytes(report.as_json(bench.report))
+            json.write_bytes(as_json(bench.report))
+        if html:
+            html.write_text(as_html(bench.report))
         self.stdout.ending = ""  # rich ends its lines itself
         terminal.show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not bench.report.is_complete:
