@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import warnings
 from typing import Any
 
 from channels.management.commands import runworker
@@ -41,5 +42,7 @@ class Command(runworker.Command):
                 "The in-memory channel layer reaches no other process: set REDIS_URL, such as "
                 "redis://127.0.0.1:6379/0, for the server and for this command."
             )
+        # The stock worker hands a lambda to its sync consumers; asgiref would rather see otherwise.
+        warnings.filterwarnings("ignore", "async_to_sync was passed a non-async-marked callable")
         self.stdout.write(f"Listening to {', '.join(channels)}. Quit with CONTROL-C.")
         super().handle(*args, **options)
