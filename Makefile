@@ -13,7 +13,7 @@ serve: $(INSTALLED)
 		$(BIN)/python manage.py runserver $(HOST):$(PORT)
 
 test: $(INSTALLED)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -28,6 +29,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # Thousands of connections would drown what a failure has to say.
 logging.getLogger("consumers").setLevel(logging.WARNING)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that gathers the results, where tests run in several."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["examples tried"] = dict(examples_tried)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    examples_tried.update(node.workeroutput["examples tried"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
