@@ -10,7 +10,6 @@ const form = document.querySelector("#compare");
 const field = form.elements.request;
 const verdict = document.querySelector("#verdict");
 const reasons = JSON.parse(document.querySelector("#reasons").textContent);
-const UNDECLARED = "No reply: nobody caught the exception that this raised in the consumer.";
 const NUMBERS = ["none", "one", "two", "three", "four", "five"];
 
 class Row {
@@ -39,7 +38,8 @@ class Row {
       return { words: text, replied: true };
     } catch (lost) {
       if (!(lost instanceof Lost)) throw lost;
-      const why = connected ? (this.#reason(probe) ?? UNDECLARED) : "Not sent: no connection.";
+      const raised = lost.raised ? "Nobody caught the exception that this raised." : "No reply.";
+      const why = connected ? (this.#reason(probe) ?? raised) : "Not sent: no connection.";
       this.show("", { why });
       return { words: lost.message, replied: false };
     }

@@ -2,7 +2,7 @@
 //
 // Both classes have the same few methods, and dispatch "state" whenever their state changes.
 
-export const CLOSE_CODES = {
+const CLOSE_CODES = {
   1000: "normal",
   1001: "going away",
   1002: "protocol error",
@@ -22,7 +22,14 @@ export const CLOSE_CODES = {
 const PATIENCE = 10_000; // milliseconds until a reply counts as missing
 const BACKOFF = [0.5, 1, 2, 4, 8, 15, 30]; // seconds before each attempt; then it waits to be asked
 
-export class Lost extends Error {} // instead of a reply; its message says why
+// Instead of a reply. The message says what was seen; `raised`, that an exception in the consumer was
+// the cause. (Some servers do not tell.)
+export class Lost extends Error {
+  constructor(message, { raised = false } = {}) {
+    super(message);
+    this.raised = raised;
+  }
+}
 
 export function exhibitAt({ url, protocol }, options) {
   return protocol === "http" ? new HttpExhibit(url) : new WebSocketExhibit(url, options);
@@ -108,12 +115,12 @@ class WebSocketExhibit extends EventTarget {
 
   #closed(code) {
     this.#forget();
-    this.#end(`closed ${code}: ${CLOSE_CODES[code] ?? "unknown"}`, code === 1011);
+    this.#end(`closed ${code}: ${CLOSE_CODES[code] ?? "unknown"}`, { raised: code === 1011 });
   }
 
-  #end(words, died = false) {
-    died ||= this.#owed.length > 0;
-    this.#fail(words);
+  #end(words, { raised = false } = {}) {
+    const died = raised || this.#owed.length > 0;
+    this.#fail(words, { raised });
     if (this.persistent || !died) this.#retry(words);
     else this.#say("dead", words);
   }
@@ -131,10 +138,10 @@ class WebSocketExhibit extends EventTarget {
     waiting.add(this);
   }
 
-  #fail(words) {
+  #fail(words, cause) {
     for (const { reject, timer } of this.#owed.splice(0)) {
       clearTimeout(timer);
-      reject(new Lost(words));
+      reject(new Lost(words, cause));
     }
   }
 
@@ -190,7 +197,7 @@ class HttpExhibit extends EventTarget {
     // The echo answers every error in JSON; anything else is the server speaking.
     const replied = response.headers.get("Content-Type")?.startsWith("application/json");
     this.#say(replied ? "open" : "failed", status);
-    if (!replied) throw new Lost(status);
+    if (!replied) throw new Lost(status, { raised: response.status === 500 });
     return { text, milliseconds: performance.now() - sent };
   }
 
