@@ -157,26 +157,3 @@ async def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
     event = await follower.connection.event()
     assert event["body"].startswith(b":")
     await follower.connection.end({"type": "http.disconnect"})
-
-
-@pytest.mark.parametrize("slug", ["websocket", "async-websocket"])
-async def test_over_capacity_is_logged_and_counted(
-    slug: str, settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A member that is busy loses what comes on top, which is said; nobody else loses anything."""
-    settings.CHANNEL_LAYERS = {
-        "rooms": {"BACKEND": "sandbox.layers.InMemoryLayer", "CONFIG": {"capacity": 3}}
-    }
-    async with members("lobby", slug, "async-http") as (busy, follower):
-        await busy.send('{"message": "late", "delay": 0.5}')
-        for number in range(10):
-            await follower.send(f'{{"message": {number}}}')
-            assert await follower.hear() == f'{{"message":{number}}}'
-        in_hand_and_waiting = [await busy.hear() for _ in range(1 + 3)]
-        assert in_hand_and_waiting == [f'{{"message":{number}}}' for number in range(1 + 3)]
-        assert await follower.hear() == '{"message":"late"}'
-        await follower.send('{"message": "on"}')
-        assert [await one.hear() for one in (busy, follower)] == ['{"message":"on"}'] * 2
-    assert "is over capacity: 1 dropped by now." in caplog.text
-    layer: Any = get_channel_layer("rooms")
-    assert layer.drops.count == 7
