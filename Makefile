@@ -10,7 +10,7 @@ INSTALLED := .venv/installed
 serve: $(INSTALLED)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@ALLOWED_HOSTS=$${ALLOWED_HOSTS:-$(HOST),localhost,127.0.0.1,[::1]} \
-		$(BIN)/python manage.py runserver $(HOST):$(PORT)
+		$(BIN)/python manage.py serve $(HOST):$(PORT)
 
 test: $(INSTALLED)
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
