@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Page,
     Request,
     WebError,
+    expect,
     sync_playwright,
 )
 
@@ -26,6 +27,12 @@ CHROMIUM = next(
 )
 # Every name is this machine: the tests need no network, and have a page from elsewhere.
 ARGUMENTS = ["--host-resolver-rules=MAP * 127.0.0.1"]
+
+
+SECONDS = 20
+"""Until the page has done what a test waits for: long, for a slow day is no failure."""
+
+expect.set_options(timeout=SECONDS * 1000)
 
 
 @dataclass
@@ -108,7 +115,7 @@ def trouble() -> Trouble:
 def context(browser: Browser, site: Server) -> Iterator[BrowserContext]:
     """What the tabs of a module's tests share."""
     with browser.new_context(base_url=site.url) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(SECONDS * 1000)
         yield context
 
 
