@@ -1,5 +1,6 @@
 """A room, from any of its five doors."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -157,3 +158,5 @@ async def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
     event = await follower.connection.event()
     assert event["body"].startswith(b":")
     await follower.connection.end({"type": "http.disconnect"})
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody goes on commenting
