@@ -42,6 +42,13 @@ def pytest_testnodedown(node: Any) -> None:
     examples_tried.update(node.workeroutput["examples tried"])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a property the time that its examples take on a slow day."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many examples the comparative tests tried."""
     if examples_tried:
