@@ -37,14 +37,13 @@ def mount(exhibit: Exhibit) -> Any:
     if not isinstance(consumer, type):
         return consumer
     application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
-    if exhibit.edition == "tuned":  # brings its own threads, and counts what each message costs
+    if exhibit.edition == "tuned":  # has its own threads, and no use for a session in each message
         return application
     if issubclass(consumer, SyncConsumer) and exhibit.edition != "stock":
         application = isolated(application)
     if exhibit.id == "rooms/async-http":  # the one HTTP consumer by which a web page does anything
         application = BrowserOriginValidator(application)
-    # A WebSocket is authenticated once, in asgi.py; over HTTP each message is a request.
-    return AuthMiddlewareStack(application) if exhibit.protocol == "http" else application
+    return AuthMiddlewareStack(application)
 
 
 # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.

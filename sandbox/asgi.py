@@ -4,7 +4,6 @@ import os
 from threading import Thread
 
 import django
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
@@ -19,7 +18,7 @@ application = ProtocolTypeRouter(
     {
         "http": URLRouter(http_urlpatterns),
         "channel": ChannelNameRouter(channel_names),
-        "websocket": BrowserOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns)),
     }
 )
 

@@ -23,7 +23,8 @@ from consumers.tuned.mixins import OneHop, OwnLoop
 CONSUMERS = Path(__file__).parent.parent / "consumers"
 PATIENCE = 30.0
 
-pytestmark = pytest.mark.asyncio
+# An async consumer that ends closes old database connections: those of tests before it.
+pytestmark = [pytest.mark.asyncio, pytest.mark.django_db]
 
 
 class Blocking:

@@ -7,11 +7,12 @@ Two mixins that belong to no project: copy this file into yours and put one befo
     class ChatConsumer(OneHop, WebsocketConsumer): ...
 
 Both are for consumers without a channel layer, and refuse to run on one: waiting for the layer and
-for the client at once is what the loop of Channels is there for.
+for the client at once is what the loop of Channels is there for. Neither calls ``dispatch``.
 
 What stands in front of a consumer costs too. A ``ThreadSensitiveContext`` around ``OneHop`` is of
-no use, for it brings its own threads. Over HTTP, where each message is a request, do without
-``AuthMiddlewareStack`` unless ``scope["user"]`` is needed: it is a thread hop a request.
+no use, for it brings its own threads. Do without ``AuthMiddlewareStack`` unless ``scope["user"]``
+is needed: it looks at the session with every message sent, and over HTTP, where each message is a
+request, it is a thread hop as well.
 """
 
 import logging
@@ -20,6 +21,7 @@ from collections import deque
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from functools import cache
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -46,10 +48,8 @@ class OwnLoop(AsyncConsumer):
         self.base_send = send
         with suppress(StopConsumer):
             while True:
-                await self.dispatch(await receive())
-
-    async def dispatch(self, message: Any) -> None:
-        await _handler(self, message)(message)
+                message = await receive()
+                await _handler(self, message)(message)
 
 
 class OneHop(SyncConsumer):
@@ -84,19 +84,14 @@ class OneHop(SyncConsumer):
                 message = await receive()
                 try:
                     # Its own context, as sync_to_async has it: such things as the active language.
-                    await run(
-                        self.executor, copy_context().run, self._dispatch, message, monotonic()
-                    )
+                    await run(self.executor, copy_context().run, self._handle, message, monotonic())
                 finally:  # a handler that raised has sent what it sent
                     while outbox:
                         await send(outbox.popleft())
 
-    def _dispatch(self, message: Any, due: float) -> None:
+    def _handle(self, message: Any, due: float) -> None:
         if (waited := monotonic() - due) > self.patience:
             logger.warning("%s waited %.1f s for a thread", self.scope["path"], waited)
-        self.dispatch(message)
-
-    def dispatch(self, message: Any) -> None:
         _handler(self, message)(message)
 
 
@@ -111,7 +106,12 @@ def _forgo_layer(consumer: Any) -> None:
 
 
 def _handler(consumer: AsyncConsumer, message: Any) -> Any:
-    handler = getattr(consumer, get_handler_name(message), None)
+    handler = getattr(consumer, _handler_name(message["type"]), None)
     if handler is None:
         raise ValueError(f"No handler for message type {message['type']}")
     return handler
+
+
+@cache
+def _handler_name(event: str) -> str:
+    return get_handler_name({"type": event})

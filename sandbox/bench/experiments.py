@@ -27,6 +27,7 @@ from sandbox.bench.report import (
     Paced,
     Report,
     Round,
+    Spread,
     Stalled,
     Throughput,
     percentiles,
@@ -143,7 +144,7 @@ class Echo:
                     connections,
                     size,
                     spread([one.per_second for one in rounds]),
-                    spread([one.per_second / (one.floor_per_second or 1) for one in rounds]),
+                    _shares(rounds),
                     sum(sample.metered for sample in samples) / (replies or 1) * 1e6,
                     _percentiles(samples),
                     _errors(samples),
@@ -492,6 +493,12 @@ def _rotated(exhibits: Sequence[Exhibit], number: int) -> Sequence[Exhibit]:
 
 def _percentiles(samples: Sequence[Sample]) -> dict[str, float]:
     return percentiles([latency for sample in samples for latency in sample.latencies])
+
+
+def _shares(rounds: Sequence[Round]) -> Spread:
+    """Of the floor, where it answered: on a busy machine a short turn may see nothing."""
+    shares = [one.per_second / one.floor_per_second for one in rounds if one.floor_per_second]
+    return spread(shares or [0.0])
 
 
 def _p99(latencies: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ from itertools import groupby
 from math import ceil, floor, inf, log10
 from typing import Any, ClassVar
 
+from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 
 from sandbox.bench.report import Latency, Report, Stalled
@@ -35,7 +36,8 @@ def _charts(report: Report, server: str) -> Iterator["Bars | Curves | Strips"]:
         of(report.echo), lambda row: (row.connections, row.payload_bytes)
     ):
         yield Bars(
-            f"Throughput as a share of the floor: {connections} connections, {size} bytes",
+            f"Throughput as a share of the floor: {connections} connections, "
+            f"{filesizeformat(size)}",
             "How much of what a bare ASGI callable does on this server each exhibit does, one "
             "request in flight on each connection; the line spans all rounds.",
             [

@@ -203,14 +203,19 @@ def _trivial_servers() -> Iterator[dict[str, str]]:
 
 def _near_the_ceiling(report: Report) -> list[str]:
     """Warn of figures that may be the client's rather than the server's."""
-    ceilings = {ceiling.protocol: ceiling.per_second for ceiling in report.ceilings}
     said = []
-    for row in report.echo:
-        ceiling = ceilings.get("http" if row.exhibit.endswith("http") else "ws", 0.0)
-        if row.payload_bytes == SMALL and row.per_second.median > ceiling * NEAR_THE_CEILING:
+    for ceiling in report.ceilings:
+        near = [
+            f"{row.exhibit} on {row.server} ({row.connections} connections)"
+            for row in report.echo
+            if row.exhibit.endswith("http") == (ceiling.protocol == "http")
+            and row.payload_bytes == SMALL
+            and row.per_second.median > ceiling.per_second * NEAR_THE_CEILING
+        ]
+        if near:
             said.append(
-                f"{row.exhibit} on {row.server} with {row.connections} connections reached "
-                f"{row.per_second.median:,.0f} a second, near the {ceiling:,.0f} that the client "
-                "can do at most: it may be faster than it looks."
+                f"The client does {ceiling.per_second:,.0f} a second at most over "
+                f"{ceiling.protocol}. Near that, and so maybe faster than they look, came "
+                f"{', '.join(near)}."
             )
     return said

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from sandbox.bench.report import Latency, Report, Spread
 
-BAR_WIDTH = 8
+BAR_WIDTH = 6
+NAME_WIDTH = len("tutorial/async-json-websocket")
 SPREAD_WIDTH = 9
 ALARMING_MS = 100
 BAR, SPREAD = "bar", "low-high"
@@ -87,7 +88,7 @@ def _echo(report: Report) -> Iterator[Table]:
         table = _table(
             f"echo: the most that each does on {server}, "
             f"{_many(connections, 'connection')}, {_size(size)}",
-            ("round trips/s", BAR, "share of floor", SPREAD, "p50 ms", "p99 ms", "CPU µs"),
+            ("per second", BAR, "share of floor", SPREAD, "p50 ms", "p99 ms", "CPU µs"),
         )
         for row in rows:
             table.add_row(
@@ -203,7 +204,7 @@ def _fanout(report: Report) -> Iterator[Table]:
 
 def _table(title: str, columns: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
+    table.add_column("", width=NAME_WIDTH)
     for column in columns:
         if column == BAR:
             table.add_column("", width=BAR_WIDTH)
@@ -228,7 +229,10 @@ def _share(share: Spread) -> tuple[RenderableType, str, str]:
 
 
 def _ms(latency: Latency, percentile: str) -> str:
-    return f"{latency[percentile]:.2f}" if latency else "-"
+    if not latency:
+        return "-"
+    milliseconds = latency[percentile]
+    return f"{milliseconds:.3g}" if milliseconds < ALARMING_MS else f"{milliseconds:,.0f}"
 
 
 def _size(size: int) -> str:
