@@ -14,7 +14,7 @@ class SandboxConfig(AppConfig):
     name = "sandbox"
 
     def ready(self) -> None:
-        register(redis_answers)
+        register(redis_answers, "redis")
 
 
 def redis_answers(**_: Any) -> list[CheckMessage]:

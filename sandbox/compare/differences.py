@@ -146,10 +146,10 @@ DEEP, LARGE = nested(101)[0], sized(65_537)[0]
 HI_BACK = '{"message":"hi"}'
 
 
-def _ends(reason: str, *probes: str, then: str = "") -> Iterator[Difference]:
+def _ends(reason: str, *probes: str, first: str = "", then: str = "") -> Iterator[Difference]:
     """An exception ends the WebSocket, in each server's own way."""
     for server, words in UNCAUGHT.items():
-        seen = dict.fromkeys(probes, words + then)
+        seen = dict.fromkeys(probes, first + words + then)
         yield Difference(reason, TUTORIAL_WEBSOCKET, seen, (server,))
 
 
@@ -177,7 +177,11 @@ _TUTORIAL = (
         "bad-utf-8",
         "empty-text",
     ),
-    *_dies("Nobody catches what Python raises over more than 4,300 digits.", "digits-5000"),
+    *_dies(
+        "Nobody catches what Python raises over more than 4,300 digits.",
+        "digits-5000",
+        "surrogate-by-digits",
+    ),
     *_dies("Nobody catches the RecursionError of json.loads.", "depth-far-over", "depth-unclosed"),
     *_dies(
         "Nobody looks whether the request is an object with a message.",
@@ -202,6 +206,7 @@ _TUTORIAL = (
         "utf-16",
     ),
     *_ends(UNCAUGHT_JSON, "byte-order-mark"),
+    *_ends(UNCAUGHT_JSON, "error-behind-message", first=f"{HI_BACK}; "),
     Difference(
         "json.loads guesses the encoding of bytes, and takes a byte order mark.",
         TUTORIAL_HTTP,

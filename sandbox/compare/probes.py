@@ -24,6 +24,7 @@ from sandbox.compare.steps import (
     Request,
     Step,
     Vanish,
+    Wait,
     request_of,
 )
 
@@ -93,10 +94,13 @@ ALLOW = ("allow", "GET, HEAD, POST")
 MIB = 1024 * 1024
 
 
+def arrays(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
 def nested(depth: int) -> tuple[str, str]:
     """Request and reply, nested so deep; the request's own object is the first level."""
-    arrays = "[" * (depth - 1) + "]" * (depth - 1)
-    return f'{{"message": {arrays}}}', f'{{"message":{arrays}}}'
+    return f'{{"message": {arrays(depth - 1)}}}', f'{{"message":{arrays(depth - 1)}}}'
 
 
 def sized(size: int) -> tuple[str, str]:
@@ -144,6 +148,13 @@ _TEXT = (
         "Text",
         "Half an escaped pair is no character.",
         '{"message": "\\ud800"}',
+        "invalid_json",
+    ),
+    _error(
+        "surrogate-by-digits",
+        "Text",
+        "Nor is it beside an integer that takes a more patient reader.",
+        f'{{"message": [{"9" * 5000}, "\\ud800"]}}',
         "invalid_json",
     ),
     _echo("combining", "Text", "Nothing is normalised.", '"e\u0301 é ﬁ"'),
@@ -252,7 +263,7 @@ _DELAYS = (
         "delay",
         "Delay",
         "A reply waits as long as it was asked to.",
-        (Ask('{"message": 1, "delay": 1}', '{"message":1}', at_least=1.0),),
+        (Wait(0.3),),
         watches_clock=True,
     ),
     Probe(
@@ -281,7 +292,7 @@ _DELAYS = (
         "neighbours",
         "Delay",
         "While one connection waits, another is answered.",
-        (Neighbours(1.0),),
+        (Neighbours(0.5),),
         watches_clock=True,
     ),
 )
@@ -422,6 +433,14 @@ _MESSAGES = (
             '{"message":"slow"}',
         ),
         Frames((), '{"message":"fast"}'),
+        because=NO_PIPELINE,
+    ),
+    _websocket(
+        "error-behind-message",
+        "Messages",
+        "An error does not overtake the reply to the request before it.",
+        Frames(((TEXT, HI.encode(), True), (TEXT, b"{", True)), HI_BACK),
+        Frames((), "error invalid_json"),
         because=NO_PIPELINE,
     ),
 )
@@ -777,13 +796,21 @@ _ROOM_HTTP = (
     ),
 )
 
-# Alone in a room one hears the contract's echo. What a neighbour says one hears too; over HTTP a
-# message is asked for with POST only; and the server's own caps are the same as elsewhere.
+# Alone in a room one hears the contract's echo. What a neighbour says one hears too; an error need
+# not go round through the layer, and overtakes; over HTTP a message is asked for with POST only;
+# and the server's own caps are the same as elsewhere.
+NOT_IN_ROOMS = (
+    "neighbours",
+    "error-behind-message",
+    "error-headers",
+    "over-1-mib",
+    "over-16-mib",
+)
 ROOMS = (
     *(
         probe
         for probe in CONTRACT
-        if probe.id not in ("neighbours", "error-headers", "over-1-mib", "over-16-mib")
+        if probe.id not in NOT_IN_ROOMS
         and (probe not in _HTTP or probe.id.startswith(("method-", "http-unknown-path")))
     ),
     *_ROOM_HTTP,

@@ -90,7 +90,7 @@ def broken(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_is_well_with_echo(tmp_path: Path) -> None:
-    """Echo is compared on Daphne, with the limits the probes are written for, and reported."""
+    """Echo is compared on Daphne, whatever the environment says of limits and of Redis."""
     paths = {name: tmp_path / f"report.{name}" for name in ("json", "html", "markdown")}
     done = compare(
         *("--probe", "depth-at", "--probe", "ping", "--probe", "close-1001"),
@@ -99,9 +99,11 @@ def test_all_is_well_with_echo(tmp_path: Path) -> None:
         DEBUG="0",
         SECRET_KEY="x" * 50,
         ALLOWED_HOSTS="example.com",
+        REDIS_URL=f"redis://127.0.0.1:{free_port()}",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    assert "The Redis of REDIS_URL does not answer" in done.stderr
+    assert "Comparing" not in done.stderr
     assert "\x1b" not in done.stdout
     assert re.search(r"echo on daphne \d", done.stdout)
     assert re.search(r"depth-at +same +same +same +same +same", done.stdout)

@@ -42,6 +42,7 @@ def write() -> None:
         ("servers", SERVERS_EXHIBITS, list(ARGUMENTS)),
     ):
         report = run([started(server) for server in servers], questions(exhibits))
+        assert report.is_good, report.of("differs")
         before, _, after = between(marker).sub("\0", text).partition("\0")
         text = f"{before}\n{as_markdown(report)}\n{after}"
     README.write_text(text)

@@ -30,7 +30,8 @@ INTERRUPTED = 130
 
 
 class Command(BaseCommand):
-    requires_system_checks = ()  # of a server that does not start the log tells more
+    # The others import the URLs; where that fails, the log of the server tells more.
+    requires_system_checks = ("redis",)
     help = (
         "Put the same probes to every exhibit, over real sockets, and show in one matrix where "
         "they agree, where they differ, and why. Exit status: 0 when every cell is as the "
