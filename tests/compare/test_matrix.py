@@ -87,5 +87,5 @@ def test_html_needs_no_other_file(readme_report: Report) -> None:
     assert page.count('class="cell"') == len(readme_report.cells)
     assert "<title>500 Internal Server Error" not in page
     assert "&lt;title&gt;500 Internal Server Error" in page
-    for loading in ("<script", "<link", "<img", "src=", "url(", "@import"):
+    for loading in ("<script", "<link", "<img", " src=", "url(", "@import"):
         assert loading not in page.replace("&lt;", "")
