@@ -1,5 +1,6 @@
 """The URL tables: which URL reaches which consumer, and what stands in front of it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from channels.auth import AuthMiddlewareStack
@@ -31,37 +32,54 @@ def is_mounted(exhibit: Exhibit) -> bool:
     return settings.DEBUG or exhibit.edition != "stock"
 
 
+def has_session(exhibit: Exhibit) -> bool:
+    """The session middleware looks at every message that is sent: tuned and floor do without."""
+    return exhibit.edition not in {"tuned", "floor"}
+
+
 def mount(exhibit: Exhibit) -> Any:
     """Make the ASGI application of an exhibit."""
     consumer = import_string(exhibit.consumer)
     if not isinstance(consumer, type):
         return consumer
     application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
-    if exhibit.edition == "tuned":  # has its own threads, and no use for a session in each message
-        return application
-    if issubclass(consumer, SyncConsumer) and exhibit.edition != "stock":
+    # Stock shows what it is to be without; tuned has threads of its own.
+    if issubclass(consumer, SyncConsumer) and exhibit.edition not in {"stock", "tuned"}:
         application = isolated(application)
     if exhibit.id == "rooms/async-http":  # the one HTTP consumer by which a web page does anything
         application = BrowserOriginValidator(application)
-    return AuthMiddlewareStack(application)
+    # A WebSocket is authenticated in asgi.py, once; over HTTP each message is a request.
+    if exhibit.protocol == "http" and has_session(exhibit):
+        application = AuthMiddlewareStack(application)
+    return application
 
 
 # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
-def _patterns(protocol: str) -> list[Any]:
+def _patterns(exhibits: Iterable[Exhibit]) -> list[Any]:
     return [
         path(route, mount(exhibit))
-        for exhibit in CATALOGUE
-        if exhibit.protocol == protocol and is_mounted(exhibit)
+        for exhibit in exhibits
+        if is_mounted(exhibit)
         for route in exhibit.routes
     ]
 
 
-def _otherwise(application: Any) -> Any:
+def otherwise(application: Any) -> Any:
+    """Make the last pattern of a table: it takes what no other has taken."""
     return re_path("", application)
 
 
 # Django serves its static files under runserver only; here they are served under every server.
 django_application = ASGIStaticFilesHandler(get_asgi_application())
 
-websocket_urlpatterns = [*_patterns("websocket"), _otherwise(not_found)]
-http_urlpatterns = [*_patterns("http"), _otherwise(django_application)]
+_websockets = [exhibit for exhibit in CATALOGUE if exhibit.protocol == "websocket"]
+
+bare_websocket_urlpatterns = _patterns(e for e in _websockets if not has_session(e))
+websocket_urlpatterns = [
+    *_patterns(e for e in _websockets if has_session(e)),
+    otherwise(not_found),
+]
+http_urlpatterns = [
+    *_patterns(e for e in CATALOGUE if e.protocol == "http"),
+    otherwise(django_application),
+]
