@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run a command; say in a sentence when the database cannot be opened."""
+    """Run a command; say in a sentence what the database has to say."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
     # After the settings are named.
     from django.core.exceptions import ImproperlyConfigured
@@ -16,7 +16,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except (DatabaseError, ImproperlyConfigured) as error:
-        sys.exit(f"Cannot start: the database of DATABASE_URL does not answer: {error}")
+        sys.exit(f"The database, or what Django needs for it (DATABASE_URL), says: {error}")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def test_a_database_that_does_not_answer_is_a_sentence(url: str) -> None:
     run = start("migrate", DATABASE_URL=url)
 
     assert run.returncode == 1
-    assert run.stderr.startswith("Cannot start: the database of DATABASE_URL does not answer: ")
+    assert run.stderr.startswith("The database, or what Django needs for it (DATABASE_URL), says: ")
     assert "Traceback" not in run.stderr
 
 
