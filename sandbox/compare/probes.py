@@ -300,6 +300,12 @@ _DELAYS = (
 _LIMITS = (
     Probe("depth-under", "Limits", "A request of 99 levels is allowed.", (Ask(*nested(99)),)),
     Probe("depth-at", "Limits", "A request of 100 levels is allowed.", (Ask(*nested(100)),)),
+    Probe(
+        "depth-at-with-siblings",
+        "Limits",
+        "Brackets that are closed again make a request no deeper.",
+        (Ask(f'{{"message": [[], {arrays(98)}]}}', f'{{"message":[[],{arrays(98)}]}}'),),
+    ),
     _error(
         "depth-over", "Limits", "A request of 101 levels is too deep.", nested(101)[0], "too_deep"
     ),
