@@ -246,7 +246,7 @@ def test_a_declaration_that_no_longer_holds_is_seen(
         (["--probe", "nil"], "'nil'", "null"),
         (["--server", "nginx"], "'nginx'", "daphne, uvicorn, hypercorn, granian"),
         (["--url", "localhost"], "'localhost'", "http://127.0.0.1:8000"),
-        (["--url", f"http://127.0.0.1:{free_port()}"], "http://127.0.0.1", "does not answer"),
+        (["--url", "http://127.0.0.1:1"], "http://127.0.0.1", "does not answer"),
         (["--url", "https://no-such-host.invalid"], "no-such-host.invalid", "does not answer"),
         (["--json", "/no/such/folder/report.json"], "/no/such/folder/report.json", "written"),
     ],
