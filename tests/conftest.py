@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from pytest_django import DjangoDbBlocker
 
 from sandbox.redis import find_server
 from sandbox.servers import Server, serve
@@ -55,6 +56,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("examples tried")
     for what, count in sorted(examples_tried.items()):
         terminalreporter.write_line(f"{count:>7,} {what}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let Channels look after database connections: it does so before each message."""
+    with django_db_blocker.unblock():
+        yield
 
 
 @pytest.fixture(scope="session")
