@@ -1,9 +1,7 @@
 """The URL tables: which URL reaches which consumer, and what stands in front of it."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from channels.consumer import SyncConsumer
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -37,49 +35,40 @@ def has_session(exhibit: Exhibit) -> bool:
     return exhibit.edition not in {"tuned", "floor"}
 
 
-def mount(exhibit: Exhibit) -> Any:
-    """Make the ASGI application of an exhibit."""
-    consumer = import_string(exhibit.consumer)
-    if not isinstance(consumer, type):
-        return consumer
-    application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
-    # Stock shows what it is to be without; tuned has threads of its own.
-    if issubclass(consumer, SyncConsumer) and exhibit.edition not in {"stock", "tuned"}:
-        application = isolated(application)
+def mount(exhibit: Exhibit, session_stack: Any) -> Any:
+    """Make the ASGI application of an exhibit, ``session_stack`` around it if it has a session."""
+    application = consumer = import_string(exhibit.consumer)
+    if isinstance(consumer, type):
+        application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
+        # Stock shows what it is to be without; tuned has threads of its own.
+        if issubclass(consumer, SyncConsumer) and exhibit.edition not in {"stock", "tuned"}:
+            application = isolated(application)
     if exhibit.id == "rooms/async-http":  # the one HTTP consumer by which a web page does anything
         application = BrowserOriginValidator(application)
-    # A WebSocket is authenticated in asgi.py, once; over HTTP each message is a request.
-    if exhibit.protocol == "http" and has_session(exhibit):
-        application = AuthMiddlewareStack(application)
-    return application
+    return session_stack(application) if has_session(exhibit) else application
 
 
 # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
-def _patterns(exhibits: Iterable[Exhibit]) -> list[Any]:
+def _patterns(protocol: str, session_stack: Any) -> list[Any]:
     return [
-        path(route, mount(exhibit))
-        for exhibit in exhibits
-        if is_mounted(exhibit)
+        path(route, mount(exhibit, session_stack))
+        for exhibit in CATALOGUE
+        if exhibit.protocol == protocol and is_mounted(exhibit)
         for route in exhibit.routes
     ]
 
 
-def otherwise(application: Any) -> Any:
-    """Make the last pattern of a table: it takes what no other has taken."""
+def _otherwise(application: Any) -> Any:
     return re_path("", application)
 
 
 # Django serves its static files under runserver only; here they are served under every server.
 django_application = ASGIStaticFilesHandler(get_asgi_application())
 
-_websockets = [exhibit for exhibit in CATALOGUE if exhibit.protocol == "websocket"]
 
-bare_websocket_urlpatterns = _patterns(e for e in _websockets if not has_session(e))
-websocket_urlpatterns = [
-    *_patterns(e for e in _websockets if has_session(e)),
-    otherwise(not_found),
-]
-http_urlpatterns = [
-    *_patterns(e for e in CATALOGUE if e.protocol == "http"),
-    otherwise(django_application),
-]
+def websocket_urlpatterns(session_stack: Any) -> list[Any]:
+    return [*_patterns("websocket", session_stack), _otherwise(not_found)]
+
+
+def http_urlpatterns(session_stack: Any) -> list[Any]:
+    return [*_patterns("http", session_stack), _otherwise(django_application)]

@@ -12,26 +12,14 @@ django.setup(set_prefix=False)  # before anything that imports a model
 
 from routing.channels import channel_names  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
-from routing.urls import (  # noqa: E402 # needs the apps
-    bare_websocket_urlpatterns,
-    http_urlpatterns,
-    otherwise,
-    websocket_urlpatterns,
-)
+from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_redis  # noqa: E402 # needs the apps
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter(http_urlpatterns),
+        "http": URLRouter(http_urlpatterns(AuthMiddlewareStack)),
+        "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns(AuthMiddlewareStack))),
         "channel": ChannelNameRouter(channel_names),
-        "websocket": BrowserOriginValidator(
-            URLRouter(
-                [
-                    *bare_websocket_urlpatterns,
-                    otherwise(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
-                ]
-            )
-        ),
     }
 )
 

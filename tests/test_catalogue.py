@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from channels.auth import AuthMiddlewareStack
 from django.utils.module_loading import import_string
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
-from routing.urls import bare_websocket_urlpatterns, http_urlpatterns, websocket_urlpatterns
+from routing.urls import http_urlpatterns, websocket_urlpatterns
 
 CONSUMERS = Path(__file__).parent.parent / "consumers"
 each_exhibit = pytest.mark.parametrize("exhibit", CATALOGUE, ids=lambda exhibit: exhibit.id)
@@ -15,8 +16,8 @@ each_exhibit = pytest.mark.parametrize("exhibit", CATALOGUE, ids=lambda exhibit:
 
 def test_feeds_the_routes() -> None:
     """The URL tables hold the routes of the catalogue, each once, and nothing else but a rest."""
-    tables = (bare_websocket_urlpatterns, websocket_urlpatterns[:-1], http_urlpatterns[:-1])
-    routed = [str(pattern.pattern) for table in tables for pattern in table]
+    tables = (websocket_urlpatterns(AuthMiddlewareStack), http_urlpatterns(AuthMiddlewareStack))
+    routed = [str(pattern.pattern) for table in tables for pattern in table[:-1]]
 
     assert sorted(routed) == sorted(route for e in CATALOGUE for route in e.routes)
 
