@@ -32,6 +32,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process what shares dear fixtures: each file, and all that compares."""
+    for item in items:
+        group = "compare" if item.path.parent.name == "compare" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that gathers the results, where tests run in several."""
     if hasattr(session.config, "workeroutput"):

@@ -96,10 +96,13 @@ async def _converse(line: Line, frames: Sequence[Frame]) -> list[bytes]:
     return [await line.receive() for _ in frames]
 
 
-def keeping_the_contract() -> list[Exhibit]:
+KEEPING_THE_CONTRACT = ("echo", "stock", "tuned", "floor")
+
+
+def keeping_the_contract(*editions: str) -> list[Exhibit]:
     """The exhibits that must all give the same bytes: five types, each in several editions."""
-    editions = {"echo", "stock", "tuned", "floor"}
-    return [e for e in CATALOGUE if e.edition in editions and is_mounted(e)]
+    wanted = editions or KEEPING_THE_CONTRACT
+    return [e for e in CATALOGUE if e.edition in wanted and is_mounted(e)]
 
 
 class InProcessWebSocket:
@@ -163,9 +166,11 @@ class InProcessHttp:
         """HTTP has no connection to close."""
 
 
-def in_process() -> Fleet:
+def in_process(*editions: str) -> Fleet:
     kinds: dict[str, Any] = {"websocket": InProcessWebSocket, "http": InProcessHttp}
-    return Fleet("in process", {e.id: kinds[e.protocol](e.url) for e in keeping_the_contract()})
+    return Fleet(
+        "in process", {e.id: kinds[e.protocol](e.url) for e in keeping_the_contract(*editions)}
+    )
 
 
 class OnTheWireWebSocket:
@@ -208,9 +213,9 @@ class OnTheWireHttp(InProcessHttp):
         await self.stack.aclose()
 
 
-def on_the_wire(server_url: str) -> Fleet:
+def on_the_wire(server_url: str, *editions: str) -> Fleet:
     kinds: dict[str, Any] = {"websocket": OnTheWireWebSocket, "http": OnTheWireHttp}
     return Fleet(
         "on the wire",
-        {e.id: kinds[e.protocol](server_url + e.url) for e in keeping_the_contract()},
+        {e.id: kinds[e.protocol](server_url + e.url) for e in keeping_the_contract(*editions)},
     )

@@ -6,20 +6,28 @@ project may be imported here.
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
-import channels.generic.http
-import channels.generic.websocket
-import channels.testing
-import daphne.server  # type: ignore[import-untyped] # it has no types
-import h11
-import hypothesis
-import hypothesis.stateful
-import msgspec
 import pytest
-import websockets.client
 
-__all__ = ["channels", "daphne", "h11", "hypothesis", "msgspec", "pytest", "websockets"]
+for library in (
+    "channels.generic.http",
+    "channels.generic.websocket",
+    "channels.testing",
+    "channels_redis.core",
+    "channels_redis.pubsub",
+    "daphne.server",
+    "environs",
+    "h11",
+    "hypothesis.stateful",
+    "marshmallow",
+    "msgspec",
+    "redis.asyncio",
+    "rich.console",
+    "websockets.client",
+):
+    import_module(library)
 
 PROJECT = ("consumers", "routing", "sandbox", "tests")
 
