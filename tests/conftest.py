@@ -34,10 +34,15 @@ logging.getLogger("consumers").setLevel(logging.WARNING)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares dear fixtures: each file, and all that compares."""
+    """Give a property the time that its examples take on a slow day; keep dear fixtures whole.
+
+    What shares them runs in one process: each file, and all that compares.
+    """
     for item in items:
         group = "compare" if item.path.parent.name == "compare" else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -49,13 +54,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     examples_tried.update(node.workeroutput["examples tried"])
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a property the time that its examples take on a slow day."""
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
