@@ -8,16 +8,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 30.0
-SHUTDOWN_SECONDS = 15.0
+SHUTDOWN_SECONDS = 5.0
 
 ARGUMENTS: dict[str, list[str]] = {
     "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
@@ -90,22 +93,71 @@ def serve(
     arguments = [argument.format(port=port) for argument in ARGUMENTS[name]]
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 # the command is ours
+        with (
+            log_file.open("wb") as log,
+            child(
                 [*prefix, sys.executable, "-m", name, *arguments, application],
                 cwd=ROOT,
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own: Granian's workers must end too
-            )
-        server = Server(name, port, process, log_file)
-        try:
+            ) as process,
+        ):
+            server = Server(name, port, process, log_file)
             _wait_until_it_answers(server)
             yield server
-        finally:
-            _stop(process)
+
+
+@contextmanager
+def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """Run a program, with all that it starts, until the block ends, whatever ends it.
+
+    Ctrl-C at a terminal is for this process alone. ``options`` are those of ``Popen``.
+    """
+    with ExitStack() as stack:
+        with _interrupted_later():
+            process = subprocess.Popen(command, start_new_session=True, **options)  # noqa: S603 # the commands are ours
+            stack.enter_context(process)
+            stack.callback(_stop, process)
+        yield process
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let no signal come between the start of a program and the promise to end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are for the main thread
+        return
+    came: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for missed in came:
+            signal.raise_signal(missed)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Take an order to end (SIGTERM) like Ctrl-C, so that no server is left behind."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # as a shell leaves it to what it runs in the background
+        handler = signal.default_int_handler
+    handler(signal.SIGINT, frame)
 
 
 def _wait_until_it_answers(server: Server) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from pytest_django import DjangoDbBlocker
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.redis import find_server
 from sandbox.servers import Server, serve
@@ -32,17 +34,36 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # has no annotations
+    """Who shares dear fixtures runs in one process: each file, and all that compares."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file.endswith("test_mutants.py"):
+            return nodeid
+        return "compare" if "/compare/" in file else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+LONGEST = ("compare", "page", "bench")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a property the time that its examples take on a slow day; keep dear fixtures whole.
+    """Give a property the time that its examples take on a slow day; let long files come first.
 
-    What shares them runs in one process: each file, and all that compares.
+    The many short mutants come last, when one process has nothing else to do.
     """
     for item in items:
-        group = "compare" if item.path.parent.name == "compare" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
+    items.sort(
+        key=lambda item: (item.path.parent.name not in LONGEST, item.path.stem == "test_mutants")
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ project may be imported here.
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ for library in (
     "redis.asyncio",
     "rich.console",
     "websockets.client",
+    *(plugin.module for plugin in entry_points(group="pytest11")),
+    "xdist.scheduler",
 ):
     import_module(library)
 
@@ -42,7 +45,6 @@ def run(tree: str, tests: str, output: str) -> None:
     with Path(output).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    arguments = ["-x", "-q", "-p", "no:cacheprovider", "--tb=short", "-n0"]
-    # The libraries above are here before pytest could rewrite their assertions.
-    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # Rewriting the assertions, for a report that nobody reads, takes as long as the tests.
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "--tb=short", "-n0", "--assert=plain"]
     sys.exit(pytest.main([*arguments, tests]))

@@ -125,7 +125,7 @@ MUTANTS = [
         AJSON,
         "from asyncio import sleep",
         "import time\n\nasync def sleep(seconds: float) -> None:\n    time.sleep(seconds)\n",
-        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody",
+        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/async-json-websocket]",
     ),
     Mutant(
         "error-closes",
@@ -166,7 +166,7 @@ MUTANTS = [
         "routing/urls.py",
         "application = isolated(application)",
         "pass",
-        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody",
+        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/websocket]",
     ),
     Mutant(
         "origin-not-checked",

@@ -16,7 +16,7 @@ from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
 from sandbox.bench.load import Sample, closed_loop, first_reply
 from sandbox.redis import complaint, find_server
-from sandbox.servers import Server, free_port, serve
+from sandbox.servers import Server, child, free_port, serve
 
 FLOORS = {"ws": "floor/websocket", "http": "floor/http"}
 SANDBOX = "sandbox.asgi:application"
@@ -140,16 +140,14 @@ def redis() -> Iterator[str | None]:
         return
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
-    with starting_a_server():
-        process = subprocess.Popen(  # noqa: S603 # the command is ours
-            [command, "--bind", "127.0.0.1", "--port", str(port), "--save", ""],
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for this process alone
-        )
-    try:
+    with ExitStack() as stack:
+        with starting_a_server():
+            process = stack.enter_context(
+                child(
+                    [command, "--bind", "127.0.0.1", "--port", str(port), "--save", ""],
+                    stdout=subprocess.DEVNULL,
+                )
+            )
         while complaint(url) and process.poll() is None:
             sleep(0.02)
         yield url
-    finally:
-        process.terminate()
-        process.wait()

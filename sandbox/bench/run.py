@@ -22,7 +22,7 @@ from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, reques
 from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.compare.engine import Target, compare, questions
 from sandbox.machine import machine, versions
-from sandbox.servers import ROOT
+from sandbox.servers import ROOT, child
 
 CLIENT = ("picows", "httptools", "uvloop")
 SCHEMES = {"websocket": "ws", "http": "http"}
@@ -185,20 +185,18 @@ async def _ceilings(plan: Plan) -> list[Ceiling]:
 
 @contextmanager
 def _trivial_servers() -> Iterator[dict[str, str]]:
-    with cores.starting_a_server():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.bench.trivial"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for this process alone
-        )
-    try:
+    with ExitStack() as stack:
+        with cores.starting_a_server():
+            process = stack.enter_context(
+                child(
+                    [sys.executable, "-m", "sandbox.bench.trivial"],
+                    cwd=ROOT,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
         urls = [cast("IO[str]", process.stdout).readline().strip() for _ in SCHEMES]
         yield {url.partition(":")[0]: url for url in urls}
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _near_the_ceiling(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.servers import ARGUMENTS, ServerError
+from sandbox.servers import ARGUMENTS, ServerError, terminable
 
 USAGE = 2
 INTERRUPTED = 130
@@ -109,7 +109,7 @@ class Command(BaseCommand):
             watching,
         )
         try:
-            with watching.shown():
+            with watching.shown(), terminable():
                 bench.run()
         except ServerError as error:
             raise CommandError(str(error), returncode=USAGE) from error

@@ -1,10 +1,8 @@
 """``manage.py compare``: a thin shell over sandbox/compare/."""
 
-import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report, as_html, as_json, as_markdown
 from sandbox.compare.run import UnreachableError, found, run, started
 from sandbox.compare.terminal import show
-from sandbox.servers import ARGUMENTS, ServerError
+from sandbox.servers import ARGUMENTS, ServerError, terminable
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
@@ -93,7 +91,7 @@ class Command(BaseCommand):
         try:
             terminal = Console(stderr=True)
             with (
-                _terminable(),
+                terminable(),
                 Progress(
                     console=terminal, transient=True, disable=not terminal.is_terminal
                 ) as progress,
@@ -110,16 +108,6 @@ class Command(BaseCommand):
         show(report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not report.is_good:
             sys.exit(1)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Take an order to end like Ctrl-C, so that no server is left behind."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:
