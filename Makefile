@@ -13,7 +13,7 @@ serve: $(INSTALLED)
 		$(BIN)/python manage.py serve $(HOST):$(PORT)
 
 test: $(INSTALLED)
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .

@@ -17,7 +17,9 @@ from tests.fleet import examples_tried
 from tests.redis_server import Redis
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
-settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=5000)
 # One failing example is proof enough, and nobody reads it.
 settings.register_profile(
@@ -34,14 +36,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
+LONGEST = ("tests/compare", "tests/page", "tests/test_mutants.py", "tests/bench")
+
+
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # has no annotations
-    """Who shares dear fixtures runs in one process: each file, and all that compares."""
+    """Who shares dear fixtures runs in one process: each file, and each of the longest."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if file.endswith("test_mutants.py"):
-            return nodeid
-        return "compare" if "/compare/" in file else file
+        together = (path for path in LONGEST if nodeid.startswith(path))
+        return next(together, nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,21 +52,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return Scheduling(config, log)
 
 
-LONGEST = ("compare", "page", "bench")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a property the time that its examples take on a slow day; let long files come first.
-
-    The many short mutants come last, when one process has nothing else to do.
-    """
+    """Give a property the time that its examples take on a slow day; let long files come first."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
-    items.sort(
-        key=lambda item: (item.path.parent.name not in LONGEST, item.path.stem == "test_mutants")
-    )
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -110,7 +110,8 @@ def trouble() -> Trouble:
     return Trouble()
 
 
-# A context is a browser of its own, without cookies. Making one takes longer than most tests.
+# A context is a browser of its own, without cookies. Making one takes longer than most tests, and
+# so does a tab, which is a process.
 @pytest.fixture(scope="module")
 def context(browser: Browser, site: Server) -> Iterator[BrowserContext]:
     """What the tabs of a module's tests share."""
@@ -129,9 +130,13 @@ def page(context: BrowserContext, trouble: Trouble) -> Iterator[Page]:
     }
     for event, listener in listeners.items():
         context.on(event, listener)
-    yield context.new_page()
-    for tab in context.pages:
+    page = context.pages[0] if context.pages else context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.emulate_media(color_scheme="light")
+    yield page
+    for tab in context.pages[1:]:
         tab.close()
+    page.goto("about:blank")
     context.clear_cookies()
     for event, listener in listeners.items():
         context.remove_listener(event, listener)

@@ -57,6 +57,7 @@ def test_a_race_survives_its_server(browser: Browser, environment: dict[str, str
         status = page.get_by_role("status")
         with serve("daphne", port=port, environment=environment):
             page.goto("/race/")
+            page.get_by_label("In flight").fill("1")
             page.get_by_role("button", name="Start").click()
             expect(status).to_have_text(re.compile("^Running with 5 of"))
         expect(status).to_have_text(re.compile("^Running with 0 of the 5 chosen"))
