@@ -20,7 +20,7 @@ from tests.redis_server import Redis
 settings.register_profile(
     "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("dev"), max_examples=5000)
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=4500)
 # One failing example is proof enough, and nobody reads it.
 settings.register_profile(
     "mutants",
@@ -36,13 +36,25 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
-LONGEST = ("tests/compare", "tests/page", "tests/test_mutants.py", "tests/bench")
+LONGEST = (
+    "tests/rooms/test_state.py",
+    "tests/test_in_process.py",
+    "tests/compare",
+    "tests/page",
+    "tests/test_on_the_wire.py",
+    "tests/test_mutants.py",
+    "tests/bench",
+)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # has no annotations
     """Who shares dear fixtures runs in one process: each file, and each of the longest."""
 
     def _split_scope(self, nodeid: str) -> str:
+        return self.scope(nodeid)
+
+    @staticmethod
+    def scope(nodeid: str) -> str:
         together = (path for path in LONGEST if nodeid.startswith(path))
         return next(together, nodeid.partition("::")[0])
 
@@ -58,7 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    order = {path: place for place, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(Scheduling.scope(item.nodeid), len(order)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
