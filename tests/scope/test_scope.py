@@ -1,6 +1,7 @@
 """What a consumer knows about its connection, and what of it nobody gets to see."""
 
 import json
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -89,14 +90,15 @@ def test_any_scope_can_be_told(
     headers: list[tuple[bytes, bytes]], query: bytes, path: str, subprotocols: list[str]
 ) -> None:
     """Whatever bytes a client sends, the description is JSON, secrets masked."""
+    secret = token_hex(16)  # Hypothesis would guess one that is written here
     scope = {
         "type": "websocket",
         "path": path,
-        "headers": [*headers, (b"authorization", b"c2VjcmV0")],
+        "headers": [*headers, (b"authorization", secret.encode())],
         "query_string": query,
         "subprotocols": subprotocols,
         "client": None,
     }
     told = encode(describe(scope))
     assert json.loads(told)["type"] == "websocket"
-    assert "c2VjcmV0" not in told
+    assert secret not in told
