@@ -28,7 +28,8 @@ class EchoConsumer(OwnLoop, AsyncHttpConsumer):
         request = decode_http(method, self.scope["query_string"], body, settings.LIMITS)
         if request.delay:
             await sleep(request.delay)
-        await self.send_response(**encode_http(method, request)._asdict())
+        reply = encode_http(method, request)
+        await self.send_response(reply.status, reply.body, headers=reply.headers)
 
     async def disconnect(self) -> None:
         journal.disconnected(self.scope)

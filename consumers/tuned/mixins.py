@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer, SyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
-from channels.layers import get_channel_layer
+from channels.layers import channel_layers
 from django.core.exceptions import ImproperlyConfigured
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class OneHop(SyncConsumer):
 def _forgo_layer(consumer: Any) -> None:
     alias = consumer.channel_layer_alias
     consumer.channel_layer = None
-    if get_channel_layer(alias) is not None:
+    if alias in channel_layers:
         raise ImproperlyConfigured(
             f"{type(consumer).__qualname__} would not hear its channel layer {alias!r}: "
             'set channel_layer_alias = "none", or leave out the mixin.'
