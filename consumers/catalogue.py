@@ -113,7 +113,7 @@ EDITIONS: dict[str, str] = {
     "echo": "The contract, kept by all five types.",
     "tutorial": "The same echo as tutorials write it, with no care for bad input.",
     "stock": "The classes of echo without thread isolation: one visitor can stall all.",
-    "tuned": "The echo consumers, with Channels' per-message costs taken away by two mixins.",
+    "tuned": "The echo consumers, with Channels' per-message costs taken away by mixins.",
     "floor": "The contract in a bare ASGI callable: the limit any consumer can reach.",
     "rooms": "An echo to everyone in the room, through the channel layer.",
     "worker": "An echo done by a consumer in another process, run by runworker.",

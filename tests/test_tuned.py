@@ -18,7 +18,7 @@ from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from consumers.tuned.mixins import OneHop, OwnLoop
+from consumers.tuned.mixins import OneHop, OwnLoop, OwnLoopHttp
 
 CONSUMERS = Path(__file__).parent.parent / "consumers"
 PATIENCE = 30.0
@@ -84,7 +84,7 @@ async def ask(communicator: WebsocketCommunicator, text: str) -> str:
         ("async_websocket.py", "OwnLoop"),
         ("json_websocket.py", "OneHop"),
         ("async_json_websocket.py", "OwnLoop"),
-        ("async_http.py", "OwnLoop"),
+        ("async_http.py", "OwnLoopHttp"),
     ],
 )
 async def test_a_tuned_consumer_is_the_echo_consumer_and_a_mixin(file: str, mixin: str) -> None:
@@ -162,18 +162,21 @@ async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
         await communicator.wait(PATIENCE)
 
 
-async def test_an_http_consumer_ends_with_its_response() -> None:
-    """Over HTTP the loop ends as soon as the request is handled."""
+@pytest.mark.parametrize("headers", [[(b"X-Why", b"test")], {b"X-Why": b"test"}])
+async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
+    """Over HTTP the loop ends as soon as the request is handled; headers are pairs or a dict."""
 
-    class Http(OwnLoop, AsyncHttpConsumer):
+    class Http(OwnLoopHttp, AsyncHttpConsumer):
         channel_layer_alias = "none"
 
         async def handle(self, body: bytes) -> None:
-            await self.send_response(200, body)
+            await self.send_response(200, body, headers=headers)
 
     communicator = HttpCommunicator(Http.as_asgi(), "POST", "/here/", b"hi")
 
-    assert (await communicator.get_response(PATIENCE))["body"] == b"hi"
+    response = await communicator.get_response(PATIENCE)
+    assert (response["status"], response["body"]) == (200, b"hi")
+    assert response["headers"] == [(b"X-Why", b"test")]
     await communicator.wait(PATIENCE)
 
 

@@ -8,10 +8,10 @@ from django.conf import settings
 
 from consumers import journal
 from consumers.contract import decode_http, encode_http
-from consumers.tuned.mixins import OwnLoop
+from consumers.tuned.mixins import OwnLoopHttp
 
 
-class EchoConsumer(OwnLoop, AsyncHttpConsumer):
+class EchoConsumer(OwnLoopHttp, AsyncHttpConsumer):
     channel_layer_alias = "none"  # no such layer: an echo lives without Redis
     bytes_read = 0
 

@@ -47,8 +47,8 @@ class Plan:
     """How much is measured."""
 
     rounds: int = 5
-    seconds: float = 0.2
-    """How long one turn of one exhibit lasts."""
+    seconds: float = 0.5
+    """How long one turn of one exhibit lasts, at the usual load."""
     connections: tuple[int, ...] = (1, USUAL, 256)
     payloads: tuple[int, ...] = (SMALL, 4 * 1024, 60 * 1024)
     loads: tuple[float, ...] = (0.5, 0.8)
@@ -63,10 +63,19 @@ class Plan:
     def usual(self) -> int:
         return USUAL if USUAL in self.connections else self.connections[0]
 
+    @property
+    def usual_size(self) -> int:
+        return SMALL if SMALL in self.payloads else self.payloads[0]
+
+    @property
+    def brief(self) -> float:
+        """How long a turn lasts elsewhere: what is told of there is a curve, not one figure."""
+        return self.seconds * 0.4
+
 
 QUICK = Plan(
     rounds=2,
-    seconds=0.15,
+    seconds=0.2,
     connections=(USUAL,),
     payloads=(SMALL,),
     loads=(0.5,),
@@ -98,7 +107,7 @@ class Experiment(Protocol):
 
 @dataclass
 class Echo:
-    """Closed loop: the most that each exhibit does, every turn right after one of the floor."""
+    """Closed loop: the most that each exhibit does, every turn in slices between the floor's."""
 
     lab: Lab
     plan: Plan
@@ -109,27 +118,46 @@ class Echo:
     def cells(self) -> list[tuple[int, int]]:
         """Connections and bytes: all of one with the usual of the other, not each with each."""
         return [
-            *((connections, SMALL) for connections in self.plan.connections),
-            *((self.plan.usual, size) for size in self.plan.payloads if size != SMALL),
+            *((connections, self.plan.usual_size) for connections in self.plan.connections),
+            *(
+                (self.plan.usual, size)
+                for size in self.plan.payloads
+                if size != self.plan.usual_size
+            ),
         ]
+
+    SLICE: ClassVar[float] = 0.1
+
+    def is_usual(self, connections: int, size: int) -> bool:
+        return (connections, size) == (self.plan.usual, self.plan.usual_size)
+
+    def seconds(self, connections: int, size: int) -> float:
+        return self.plan.seconds if self.is_usual(connections, size) else self.plan.brief
 
     def steps(self) -> Iterator[Step]:
         for connections, size in self.cells():
+            exhibits = self.lab.exhibits
+            if not self.is_usual(connections, size):
+                exhibits = _but_tutorials(exhibits)
+            seconds = self.seconds(connections, size) * 4 / 3 + 0.05 + connections / 1500
             for number in range(self.plan.rounds):
-                for exhibit in _rotated(self.lab.exhibits, number):
+                for exhibit in _rotated(exhibits, number):
                     yield Step(
                         f"echo: {exhibit.id}, {connections} connections, {size} bytes",
                         exhibit.id,
-                        (self.plan.seconds * 4 / 3 + 0.05 + connections / 1500) * 2,
+                        seconds * 2,
                         partial(self.turn, exhibit, connections, size),
                     )
 
     async def turn(self, exhibit: Exhibit, connections: int, size: int) -> None:
-        payload, seconds = request(size), self.plan.seconds
-        floor = await self.lab.saturate(self.lab.floor(exhibit), connections, payload, seconds)
-        own = await self.lab.saturate(exhibit, connections, payload, seconds)
+        seconds = self.seconds(connections, size)
+        # With more connections than that a slice would be over when each has had one reply.
+        slices = max(round(seconds / self.SLICE), 1) if connections <= USUAL else 1
+        floor, own = await self.lab.side_by_side(
+            [self.lab.floor(exhibit), exhibit], connections, request(size), seconds, slices=slices
+        )
         self.turns[connections, size, exhibit.id].append((own, floor))
-        if (connections, size) == (self.plan.usual, SMALL):
+        if self.is_usual(connections, size):
             self.lab.most[exhibit.id].append(own.per_second)
 
     def add_to(self, report: Report) -> None:
@@ -166,27 +194,27 @@ class Latency:
     def steps(self) -> Iterator[Step]:
         for load in self.plan.loads:
             for number in range(self.plan.rounds):
-                for exhibit in _rotated(self.lab.exhibits, number):
+                for exhibit in _rotated(_but_tutorials(self.lab.exhibits), number):
                     yield Step(
                         f"latency: {exhibit.id} at {load:.0%} of its most",
                         exhibit.id,
-                        self.plan.seconds + 0.1,
+                        self.plan.brief + 0.1,
                         partial(self.turn, exhibit, load),
                     )
 
     async def turn(self, exhibit: Exhibit, load: float) -> None:
-        payload, connections = request(SMALL), self.plan.usual
+        payload, connections = request(self.plan.usual_size), self.plan.usual
         rate = load * await self.most(exhibit)
         async with self.lab.lines(exhibit, connections) as lines:
             echoes = [await first_reply(lines[0], payload)] * len(lines)
-            samples = await open_loop(lines, payload, echoes, self.plan.seconds, rate)
+            samples = await open_loop(lines, payload, echoes, self.plan.brief, rate)
         self.turns[load, exhibit.id].append((rate, samples))
 
     async def most(self, exhibit: Exhibit) -> float:
         """What echo found, or a short look of our own."""
         if not (found := self.lab.most[exhibit.id]):
             sample = await self.lab.saturate(
-                exhibit, self.plan.usual, request(SMALL), self.plan.seconds
+                exhibit, self.plan.usual, request(self.plan.usual_size), self.plan.brief
             )
             found.append(sample.per_second)
         return median(found)
@@ -223,7 +251,7 @@ class Delay:
     def steps(self) -> Iterator[Step]:
         for connections in self.plan.waiting:
             for number in range(min(self.plan.rounds, self.ROUNDS)):
-                for exhibit in _rotated(self.lab.exhibits, number):
+                for exhibit in _rotated(_but_tutorials(self.lab.exhibits), number):
                     yield Step(
                         f"delay: {exhibit.id}, {connections} connections",
                         exhibit.id,
@@ -232,7 +260,7 @@ class Delay:
                     )
 
     def turn_seconds(self) -> float:
-        return max(self.plan.seconds * 2, 5 * self.SECONDS)
+        return max(self.plan.brief * 2, 5 * self.SECONDS)
 
     async def turn(self, exhibit: Exhibit, connections: int) -> None:
         payload = request(SMALL, delay=self.SECONDS)
@@ -419,7 +447,7 @@ class Fanout:
                 yield Step(
                     f"fanout: {exhibit}, {layer}, {processes} processes",
                     exhibit,
-                    2 + len(self.plan.members) * self.plan.rounds * (self.plan.seconds * 2 + 0.1),
+                    2 + len(self.plan.members) * self.plan.rounds * (self.plan.brief * 2 + 0.1),
                     partial(self.turn, exhibit, layer, processes),
                 )
 
@@ -450,7 +478,7 @@ class Fanout:
         if len(lines) < members:
             raise UnfitError(f"{members - len(lines)} of {members} connections were refused.")
         try:
-            return await fan_out(lines, request(SMALL), self.plan.seconds)
+            return await fan_out(lines, request(SMALL), self.plan.brief)
         finally:
             await disconnect(lines)
 
@@ -489,6 +517,11 @@ def _rotated(exhibits: Sequence[Exhibit], number: int) -> Sequence[Exhibit]:
     """Have another one go first in each round: whoever is first finds the server as nobody else."""
     start = number % len(exhibits)
     return [*exhibits[start:], *exhibits[:start]]
+
+
+def _but_tutorials(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+    """Leave out those that know no delay, and cost what stock costs."""
+    return [exhibit for exhibit in exhibits if exhibit.edition != "tutorial"]
 
 
 def _percentiles(samples: Sequence[Sample]) -> dict[str, float]:

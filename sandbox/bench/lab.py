@@ -3,9 +3,10 @@
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import sleep
 
@@ -14,7 +15,7 @@ from django.conf import settings
 
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
-from sandbox.bench.load import Sample, closed_loop, first_reply
+from sandbox.bench.load import Sample, closed_loop, first_reply, join
 from sandbox.redis import complaint, find_server
 from sandbox.servers import Server, child, free_port, serve
 
@@ -91,13 +92,34 @@ class Lab:
     async def saturate(
         self, exhibit: Exhibit, connections: int, payload: bytes, seconds: float
     ) -> Sample:
-        """Give an exhibit all it can take for a turn; metered are seconds of its processor."""
-        process = self.process(exhibit)
-        async with self.lines(exhibit, connections) as lines:
-            echo = await first_reply(lines[0], payload)
-            return await closed_loop(
-                lines, payload, echo, seconds, meter=lambda: processor_seconds(process)
-            )
+        """Give an exhibit all it can take for a turn."""
+        (sample,) = await self.side_by_side([exhibit], connections, payload, seconds, slices=1)
+        return sample
+
+    async def side_by_side(
+        self,
+        exhibits: Sequence[Exhibit],
+        connections: int,
+        payload: bytes,
+        seconds: float,
+        *,
+        slices: int,
+    ) -> list[Sample]:
+        """Give each all it can take, in slices by turns: what passes by in between hits all alike.
+
+        What is metered are seconds of the server's processor.
+        """
+        async with AsyncExitStack() as stack:
+            loads: list[Callable[[], Awaitable[Sample]]] = []
+            for exhibit in exhibits:
+                lines = await stack.enter_async_context(self.lines(exhibit, connections))
+                echo = await first_reply(lines[0], payload)
+                meter = partial(processor_seconds, self.process(exhibit))
+                loads.append(
+                    partial(closed_loop, lines, payload, echo, seconds / slices, meter=meter)
+                )
+            found = [[await load() for load in loads] for _ in range(slices)]
+        return [join(samples) for samples in zip(*found, strict=True)]
 
 
 def processor_seconds(process: psutil.Process) -> float:

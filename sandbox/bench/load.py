@@ -42,6 +42,16 @@ class Sample:
         return [latency for _, latency in self.replies]
 
 
+def join(samples: Sequence[Sample]) -> Sample:
+    """Take several samples for one, as if they had followed each other without a break."""
+    replies, began = [], 0.0
+    for sample in samples:
+        replies += [(began + due, latency) for due, latency in sample.replies]
+        began += sample.seconds
+    errors = sum(sample.errors for sample in samples)
+    return Sample(began, replies, errors, sum(sample.metered for sample in samples))
+
+
 def request(size: int, **members: float) -> bytes:
     """Write a request of ``size`` bytes, or the shortest that holds a message."""
     without = json.dumps({"message": "", **members}, separators=(",", ":"))

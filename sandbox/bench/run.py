@@ -16,7 +16,7 @@ import uvloop
 from consumers.catalogue import CATALOGUE
 from sandbox.bench import cores
 from sandbox.bench.client import connect, disconnect
-from sandbox.bench.experiments import EXPERIMENTS, QUICK, SMALL, Plan, Step
+from sandbox.bench.experiments import EXPERIMENTS, QUICK, Plan, Step
 from sandbox.bench.lab import FLOORS, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, UnfitError, started
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.report import Ceiling, Refused, Report, Server
@@ -51,8 +51,14 @@ def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
     return found + [one for one in PEER_EXHIBITS if peers and one.protocol in schemes]
 
 
-def plan(
-    *, quick: bool, rounds: int | None, seconds: float | None, connections: Sequence[int]
+def plan(  # noqa: PLR0913 # as many as the command has options
+    *,
+    quick: bool = False,
+    rounds: int | None = None,
+    seconds: float | None = None,
+    connections: Sequence[int] = (),
+    payloads: Sequence[int] = (),
+    idle: Sequence[int] = (),
 ) -> Plan:
     usual = QUICK if quick else Plan()
     counts = tuple(sorted(set(connections)))
@@ -62,7 +68,8 @@ def plan(
         seconds=seconds or usual.seconds,
         connections=counts or usual.connections,
         waiting=counts or usual.waiting,
-        idle=counts or usual.idle,
+        payloads=tuple(sorted(set(payloads))) or usual.payloads,
+        idle=tuple(sorted(set(idle))) or counts or usual.idle,
     )
 
 
@@ -102,7 +109,7 @@ class Bench:
         finally:
             cores.unpin()
         self.report.seconds = monotonic() - began
-        self.report.warnings += _near_the_ceiling(self.report)
+        self.report.warnings += _near_the_ceiling(self.report, self.plan.usual_size)
 
     async def _measure(self) -> None:
         self.watcher.now("the client's ceiling")
@@ -169,7 +176,7 @@ async def _refuse_the_unfit(lab: Lab, report: Report, *, every_probe: bool) -> N
 
 async def _ceilings(plan: Plan) -> list[Ceiling]:
     found = []
-    payload = request(SMALL)
+    payload = request(plan.usual_size)
     with _trivial_servers() as urls:
         for protocol, url in urls.items():
             lines, _ = await connect(url, plan.usual)
@@ -199,7 +206,7 @@ def _trivial_servers() -> Iterator[dict[str, str]]:
         yield {url.partition(":")[0]: url for url in urls}
 
 
-def _near_the_ceiling(report: Report) -> list[str]:
+def _near_the_ceiling(report: Report, size: int) -> list[str]:
     """Warn of figures that may be the client's rather than the server's."""
     said = []
     for ceiling in report.ceilings:
@@ -207,7 +214,7 @@ def _near_the_ceiling(report: Report) -> list[str]:
             f"{row.exhibit} on {row.server} ({row.connections} connections)"
             for row in report.echo
             if row.exhibit.endswith("http") == (ceiling.protocol == "http")
-            and row.payload_bytes == SMALL
+            and row.payload_bytes == size
             and row.per_second.median > ceiling.per_second * NEAR_THE_CEILING
         ]
         if near:

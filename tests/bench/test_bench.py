@@ -88,10 +88,13 @@ def test_echo_measures_every_exhibit_beside_the_floor(report: Report) -> None:
 def test_a_full_run_measures_more_connections_and_larger_messages() -> None:
     """Each number of connections and each size is measured once, beside the usual other."""
     lab = Lab("daphne", find(["tuned/websocket"], peers=False), {})
-    full = plan(quick=False, rounds=None, seconds=None, connections=[])
+    full = plan()
 
     assert Echo(lab, full).cells() == [(1, 32), (32, 32), (256, 32), (32, 4096), (32, 61440)]
     assert full.rounds >= 5
+    chosen = plan(connections=[8, 2], payloads=[100])
+    assert Echo(lab, chosen).cells() == [(2, 100), (8, 100)]
+    assert plan(connections=[32], idle=[1000]).idle == (1000,)
 
 
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:

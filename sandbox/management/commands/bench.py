@@ -67,6 +67,23 @@ class Command(BaseCommand):
             help="repeatable",
         )
         parser.add_argument(
+            "--payload",
+            action="append",
+            type=positive(int),
+            default=[],
+            dest="payloads",
+            metavar="BYTES",
+            help="how long a request of the experiment echo is; repeatable",
+        )
+        parser.add_argument(
+            "--idle",
+            action="append",
+            type=positive(int),
+            default=[],
+            metavar="N",
+            help="sockets of the experiment connections, unless as many as --connections",
+        )
+        parser.add_argument(
             "--seconds", type=positive(float), metavar="S", help="how long one turn lasts"
         )
         parser.add_argument("--rounds", type=positive(int), metavar="N")
@@ -105,6 +122,8 @@ class Command(BaseCommand):
                 rounds=options["rounds"],
                 seconds=options["seconds"],
                 connections=options["connections"],
+                payloads=options["payloads"],
+                idle=options["idle"],
             ),
             watching,
         )
