@@ -6,6 +6,7 @@ A test holds the README to them.
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 from sandbox.bench.report import Report, from_json
 from sandbox.servers import ROOT
@@ -73,7 +74,7 @@ class _Found:
 
     def times(self, exhibit: str, other: str) -> str:
         """How many times as much as the other, by their shares of the same floor."""
-        return f"{self.share[exhibit].median / self.share[other].median:.2g}"
+        return f"{self.share[exhibit].median / self.share[other].median:.1f}"
 
 
 def _rough(figure: float) -> float:
@@ -85,53 +86,74 @@ def _advice(report: Report) -> Iterator[str]:
     server = report.servers[0].name
     found = _Found(report, server)
     asynchronous, synchronous = found.idle["echo/async-websocket"], found.idle["echo/websocket"]
-    yield f"""
-What one process on one core did, on {server}, {CONNECTIONS} connections, small messages:
+    where = f"on {server.capitalize()}, {CONNECTIONS} connections, small messages"
+    yield f"\nWhat one process on one core did, {where}:\n"
+    for point in (
+        f"""**`AsyncWebsocketConsumer` is the one to start with**:
+        {found.per_second("echo/async-websocket")} echoes a second, {asynchronous.kib_each:.0f} KiB
+        for an idle connection, no thread. All that it calls must be awaitable.""",
+        f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
+        {found.per_second("echo/websocket")} echoes a second. As Channels leaves it, one that blocks
+        for a second has its neighbours wait {found.stall["stock"]:.0f} ms, the async ones too.
+        Mounted in a `ThreadSensitiveContext`, as in
+        [`routing/isolation.py`](routing/isolation.py), it adds {max(found.stall["echo"], 0):.0f} ms
+        to their slowest replies, and costs a thread and {synchronous.kib_each:.0f} KiB a
+        connection. See it on the page, under Stall.""",
+        f"""**The JSON types do {found.times("echo/async-json-websocket", "echo/async-websocket")}
+        (async) and {found.times("echo/json-websocket", "echo/websocket")} (sync) times what the
+        plain ones do**: take them for their hooks, not for speed, and give them a codec that
+        answers bad input, for theirs ends the connection.""",
+        f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")} a
+        second. Who asks often is better off with a socket that stays open.""",
+        f"""**Robustness is free**: `echo` does {found.over_tutorial()} times what the `tutorial`
+        does, which dies of bad input.""",
+        f"""**Where Channels' own cost for each message matters, lift
+        [the mixins of `tuned`](consumers/tuned/mixins.py)**: async
+        {found.times("tuned/async-websocket", "stock/async-websocket")} times, sync
+        {found.times("tuned/websocket", "stock/websocket")} times, HTTP
+        {found.times("tuned/async-http", "stock/async-http")} times stock. They say what is given
+        up.""",
+    ):
+        yield _wrapped(f"- {point}", indent="  ")
+    yield ""
 
-- **`AsyncWebsocketConsumer` is the one to start with**: {found.per_second("echo/async-websocket")}
-  echoes a second, {asynchronous.kib_each:.0f} KiB for an idle connection, no thread. All that it
-  calls must be awaitable.
-- **`WebsocketConsumer` where your code blocks**, such as the ORM:
-  {found.per_second("echo/websocket")} echoes a second. As Channels leaves it, one that blocks for a
-  second has its neighbours wait {found.stall["stock"]:.0f} ms, the async ones too. Mounted in a
-  `ThreadSensitiveContext`, as in [`routing/isolation.py`](routing/isolation.py), it adds
-  {max(found.stall["echo"], 0):.0f} ms to their slowest replies, and costs a thread and
-  {synchronous.kib_each:.0f} KiB a connection.
-- **The JSON types do {found.times("echo/async-json-websocket", "echo/async-websocket")} (async) and
-  {found.times("echo/json-websocket", "echo/websocket")} (sync) times what the plain ones do**: take
-  them for their hooks, not for speed, and give them a codec that answers bad input.
-- **`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")} a second. Who
-  asks often is better off with a socket that stays open.
-- **Robustness is free**: `echo` does {found.over_tutorial()} times what the `tutorial` does, which
-  dies of bad input.
-- **Where overhead matters, lift [the mixins of `tuned`](consumers/tuned/mixins.py)**: async
-  {found.times("tuned/async-websocket", "stock/async-websocket")} times, sync
-  {found.times("tuned/websocket", "stock/websocket")} times, HTTP
-  {found.times("tuned/async-http", "stock/async-http")} times stock. They say what is given up.
-"""
+
+def _wrapped(text: str, indent: str = "") -> str:
+    words = " ".join(text.split())
+    return fill(words, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _tables(report: Report) -> Iterator[str]:
     for server in report.servers:
         found = _Found(report, server.name)
-        yield f"Round trips a second on {server.name} {server.version} (share of the floor):\n"
+        name = f"{server.name.capitalize()} {server.version}"
+        yield f"Round trips a second on {name} (share of the floor):\n"
         yield f"| | {' | '.join(f'`{edition}`' for edition in EDITIONS)} |"
         yield "|---" * (len(EDITIONS) + 1) + "|"
         for slug, name in TYPES.items():
             cells = (found.cell(f"{edition}/{slug}") for edition in EDITIONS)
             yield f"| `{name}` | {' | '.join(cells)} |"
         others = [one for one in found.rate if one.startswith(("floor/", "starlette/", "fastapi/"))]
-        yield "\nBeside them: " + ", ".join(f"`{one}` {found.cell(one)}" for one in others) + ".\n"
+        cells = (f"`{one}` {found.cell(one)}" for one in others)
+        yield "\n" + _wrapped(f"Beside them: {', '.join(cells)}.") + "\n"
 
 
 def _made_with(report: Report) -> Iterator[str]:
     names = ("python", "django", "channels", "asgiref")
     versions = ", ".join(f"{name.capitalize()} {report.versions[name]}" for name in names)
-    yield (
-        f"Measured on {report.started[:10]} with {versions}; {report.machine['cores']} cores, "
-        f"{report.cores}; medians of {report.rounds} rounds, in brackets the share of the floor, "
-        "which took its turn beside each. `python manage.py bench` measures on your machine.\n"
+    noise = [
+        row.share_of_floor.median
+        for row in report.echo
+        if row.exhibit.startswith("floor/")
+        and (row.connections, row.payload_bytes) == (CONNECTIONS, PAYLOAD)
+    ]
+    yield _wrapped(
+        f"""Measured on {report.started[:10]} with {versions}; {report.machine["cores"]} cores,
+        {report.cores}; medians of {report.rounds} rounds, in brackets the share of the floor, which
+        took its turn beside each. Beside itself it came to {min(noise):.2f} to {max(noise):.2f}:
+        that is the noise. `python manage.py bench` measures on your machine."""
     )
+    yield ""
 
 
 if __name__ == "__main__":

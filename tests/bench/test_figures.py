@@ -56,11 +56,12 @@ def test_every_figure_is_measured() -> None:
     assert "12,000 echoes a second, 27 KiB for an idle connection" in said
     assert "has its neighbours wait 900 ms" in said
     assert "it adds 3 ms to their slowest replies, and costs a thread and 58 KiB" in said
-    assert "async 2.4 times, sync 2.7 times, HTTP 2 times stock" in said
+    assert "async 2.4 times, sync 2.7 times, HTTP 2.0 times stock" in said
     assert (
         "| `WebsocketConsumer` | 1,000 (0.05) | 6,000 (0.30) | 11,000 (0.55) | 16,000 (0.80) |"
     ) in said
     assert "Beside them: `floor/websocket` 21,000 (1.05)" in said
+    assert "Beside itself it came to 1.05 to 1.10: that is the noise." in said
     assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in said
 
 
