@@ -36,8 +36,8 @@ def _charts(report: Report, server: str) -> Iterator["Bars | Curves | Strips"]:
         of(report.echo), lambda row: (row.connections, row.payload_bytes)
     ):
         yield Bars(
-            f"Throughput as a share of the floor: {connections} connection{pluralize(connections)}, "
-            f"{filesizeformat(size)}",
+            "Throughput as a share of the floor: "
+            f"{connections} connection{pluralize(connections)}, {filesizeformat(size)}",
             "How much of what a bare ASGI callable does on this server each exhibit does, one "
             "request in flight on each connection; the line spans all rounds.",
             [
@@ -63,7 +63,8 @@ def _charts(report: Report, server: str) -> Iterator["Bars | Curves | Strips"]:
         of(report.delay), lambda row: (row.connections, row.delay)
     ):
         yield Bars(
-            f"Waiting: {connections} connection{pluralize(connections)} whose every request waits {delay * 1000:.0f} ms",
+            f"Waiting: {connections} connection{pluralize(connections)} whose every request waits "
+            f"{delay * 1000:.0f} ms",
             "How much of what the waiting itself allows is reached: who runs out of threads falls "
             "behind, who awaits does not.",
             [
