@@ -21,26 +21,31 @@ each_socket = pytest.mark.parametrize(
 HTTP = "/echo/async-http/"
 
 
-@each_socket
+@pytest.mark.parametrize("exhibit", ECHO, ids=lambda exhibit: exhibit.id)
 @pytest.mark.asyncio
 async def test_logs_its_events(exhibit: Exhibit, caplog: pytest.LogCaptureFixture) -> None:
-    """Connect, receive and disconnect are logged, one line each, with the close code."""
+    """Connect, receive and disconnect are logged, one line each, with a WebSocket's close code."""
     caplog.set_level(logging.DEBUG, "consumers")
     caplog.handler.setLevel(logging.DEBUG)
     logging.getLogger("consumers").addHandler(caplog.handler)  # which does not propagate
     try:
-        communicator = WebsocketCommunicator(application, exhibit.url)
-        await communicator.connect(10)
-        await communicator.send_to(text_data='{"message":1}')
-        await communicator.receive_from(10)
-        await communicator.disconnect(4000, timeout=10)
+        if exhibit.protocol == "http":
+            request = HttpCommunicator(application, "POST", exhibit.url, b'{"message":1}')
+            await request.get_response(10)
+            await request.wait(10)
+        else:
+            communicator = WebsocketCommunicator(application, exhibit.url)
+            await communicator.connect(10)
+            await communicator.send_to(text_data='{"message":1}')
+            await communicator.receive_from(10)
+            await communicator.disconnect(4000, timeout=10)
     finally:
         logging.getLogger("consumers").removeHandler(caplog.handler)
 
     assert caplog.messages == [
         f"-:- {exhibit.url} connect",
         f"-:- {exhibit.url} receive",
-        f"-:- {exhibit.url} disconnect 4000",
+        f"-:- {exhibit.url} disconnect" + (" 4000" if exhibit.protocol == "websocket" else ""),
     ]
 
 

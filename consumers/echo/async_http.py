@@ -15,6 +15,8 @@ class EchoConsumer(AsyncHttpConsumer):
     bytes_read = 0
 
     async def http_request(self, message: Any) -> None:
+        if not self.body:  # HTTP has no event for it: a connection is its first piece
+            journal.connected(self.scope)
         # A body that has grown too large is answered at once, whatever is still to come.
         self.bytes_read += len(message.get("body", b""))
         if self.bytes_read > settings.LIMITS.max_message_bytes:

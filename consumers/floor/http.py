@@ -10,6 +10,7 @@ from consumers.contract import decode_http, encode_http
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    journal.connected(scope)
     body, more_body = b"", True
     while more_body and len(body) <= settings.LIMITS.max_message_bytes:
         event = await receive()
