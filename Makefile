@@ -12,6 +12,7 @@ serve: $(INSTALLED)
 	@ALLOWED_HOSTS=$${ALLOWED_HOSTS:-$(HOST),localhost,127.0.0.1,[::1]} \
 		$(BIN)/python manage.py serve $(HOST):$(PORT)
 
+# Three processes, on however few cores: much of what they do is to wait.
 test: $(INSTALLED)
 	@$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 

@@ -97,7 +97,7 @@ async def _converse(line: Line, frames: Sequence[Frame]) -> list[bytes]:
     return [await line.receive() for _ in frames]
 
 
-KEEPING_THE_CONTRACT = os.environ.get("EDITIONS", "echo tuned floor").split()
+KEEPING_THE_CONTRACT = os.environ.get("SANDBOX_TEST_EDITIONS", "echo tuned floor").split()
 # Stock is the classes of echo once more; what it has not is not to be seen in a reply.
 
 

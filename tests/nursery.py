@@ -44,7 +44,7 @@ def run(tree: str, tests: str, output: str) -> None:
     sys.path.insert(0, tree)
     os.chdir(tree)
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
-    os.environ["EDITIONS"] = "echo"
+    os.environ["SANDBOX_TEST_EDITIONS"] = "echo"
     with Path(output).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

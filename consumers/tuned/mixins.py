@@ -128,8 +128,7 @@ class OneHop(SyncConsumer):
 
 
 def _forgo_layer(consumer: Any) -> None:
-    kind: Any = type(consumer)
-    _refuse_layer(kind, consumer.channel_layer_alias)
+    _refuse_layer(consumer.__class__, consumer.channel_layer_alias)
     consumer.channel_layer = None
 
 

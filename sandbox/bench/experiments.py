@@ -115,6 +115,9 @@ class Echo:
         default_factory=lambda: defaultdict(list)
     )
 
+    SLICE: ClassVar[float] = 0.1
+    """About as many seconds, before it is the other's turn again."""
+
     def cells(self) -> list[tuple[int, int]]:
         """Connections and bytes: all of one with the usual of the other, not each with each."""
         return [
@@ -125,8 +128,6 @@ class Echo:
                 if size != self.plan.usual_size
             ),
         ]
-
-    SLICE: ClassVar[float] = 0.1
 
     def is_usual(self, connections: int, size: int) -> bool:
         return (connections, size) == (self.plan.usual, self.plan.usual_size)

@@ -243,6 +243,8 @@ def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyP
         (["no-such"], "no experiment, exhibit or edition 'no-such' to measure: choose from echo"),
         (["tuned", "echo", "floor"], "no experiment, exhibit or edition 'floor'"),
         (["--rounds", "0"], "'0' is not a number over 0"),
+        (["--payload", "65537"], "'65537' is not a number from 15 to 65536"),
+        (["--payload", "14"], "'14' is not a number from 15 to 65536"),
         (["--seconds", "nan"], "'nan' is not a number over 0"),
         (["--server", "apache"], "invalid choice: 'apache'"),
         (["--json", "/no/such/folder/x.json"], "/no/such/folder/x.json cannot be written"),

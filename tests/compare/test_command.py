@@ -15,13 +15,14 @@ from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import trustme
 from django.core.management import CommandError, call_command
 
 from sandbox.compare.run import started
-from sandbox.servers import ROOT, Server, free_port, installed
+from sandbox.servers import ROOT, Server, child, free_port, installed
 
 
 def compare(
@@ -289,6 +290,27 @@ def processes_with(word: str) -> Iterator[int]:
                 yield int(folder.name)
         except OSError:  # it has ended, or is not ours
             continue
+
+
+def test_a_signal_at_the_start_of_a_program_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the start of a server and the promise to end it ends it all the same."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), child([sys.executable, "-c", "input()"], stdin=-1):
+            pytest.fail("it was not interrupted")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Processes are found in /proc.")

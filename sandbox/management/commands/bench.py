@@ -18,6 +18,8 @@ INTERRUPTED = 130
 EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections", "fanout")
 EDITIONS = ("echo", "tutorial", "stock", "tuned")
 """Those that echo to whoever asks. The floor is beside them always."""
+SHORTEST, LONGEST = len('{"message":"x"}'), 65_536
+"""Bytes of a request: less is none, and more is refused, as the contract wants it."""
 
 N = TypeVar("N", int, float)
 
@@ -33,6 +35,13 @@ def positive(kind: Callable[[str], N]) -> Callable[[str], N]:
         return number
 
     return parse
+
+
+def payload(text: str) -> int:
+    size = positive(int)(text)
+    if not SHORTEST <= size <= LONGEST:
+        raise ArgumentTypeError(f"{text!r} is not a number from {SHORTEST} to {LONGEST}.")
+    return size
 
 
 class Command(BaseCommand):
@@ -69,7 +78,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--payload",
             action="append",
-            type=positive(int),
+            type=payload,
             default=[],
             dest="payloads",
             metavar="BYTES",
