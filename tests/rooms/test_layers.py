@@ -1,13 +1,18 @@
 """The channel layers: what they drop is said, and why rooms have the one that they have."""
 
+import asyncio
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
 from tests.redis_server import Redis
-from tests.rooms.members import SLUGS, Member, members
+from tests.rooms.members import SLUGS, Member, members, request
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,6 +47,70 @@ async def test_over_capacity_is_logged_and_counted(
         layer: Any = get_channel_layer("rooms")
         assert layer.drops.count == 7
     assert "is over capacity: 1 dropped by now." in caplog.text
+
+
+@asynccontextmanager
+async def far_away(
+    redis_url: str, word: bytes, seconds: float, settings: Settings
+) -> AsyncIterator[Any]:
+    """The layer of the rooms, with a slow way to Redis for the connection that says ``word``."""
+    redis = urlsplit(redis_url)
+
+    async def carry(reader: StreamReader, writer: StreamWriter) -> None:
+        while chunk := await reader.read(65_536):
+            if word in chunk:
+                await asyncio.sleep(seconds)
+            writer.write(chunk)
+        writer.close()
+
+    async def lead(reader: StreamReader, writer: StreamWriter) -> None:
+        redis_reader, redis_writer = await asyncio.open_connection(redis.hostname, redis.port)
+        await asyncio.gather(carry(reader, redis_writer), carry(redis_reader, writer))
+
+    def connect(reader: StreamReader, writer: StreamWriter) -> None:
+        ways.create_task(lead(reader, writer))
+
+    async with (
+        asyncio.TaskGroup() as ways,
+        await asyncio.start_server(connect, "127.0.0.1", 0) as server,
+    ):
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        config = {"hosts": [url], "capacity": 500}
+        backend = "sandbox.layers.PubSubLayer"
+        settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
+        layer: Any = get_channel_layer("rooms")
+        try:
+            yield layer
+        finally:
+            await layer.flush()
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+async def test_a_member_hears_what_follows_its_joining(
+    slug: str, settings: Settings, redis_url: str
+) -> None:
+    """Even if Redis gets the subscription late, nothing is lost for who has been let in."""
+    async with (
+        far_away(redis_url, b"SUBSCRIBE", 0.1, settings),
+        members("lobby", slug) as (member,),
+    ):
+        await request("lobby", "POST", b'{"message": "welcome"}')
+        assert await member.hear() == '{"message":"welcome"}'
+
+
+@pytest.mark.parametrize("word", [b"SUBSCRIBE", b"__group__"])
+async def test_who_cannot_be_subscribed_leaves_nothing_behind(
+    word: bytes, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member that Redis does not subscribe in time is turned away, and forgotten."""
+    monkeypatch.setattr("sandbox.layers.PATIENCE", 0.2)
+    async with far_away(redis_url, word, 0.5, settings) as layer:
+        member = Member("async-websocket", "lobby")
+        assert (await member.join())["type"] == "websocket.accept"
+        assert "unavailable" in await member.hear()
+        await member.connection.task
+        assert not layer.channels
+        assert not layer.groups
 
 
 async def test_on_the_core_layer_an_outage_ends_all_members(
