@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import connections_at_most
-from sandbox.bench.lab import Exhibit, Lab, UnfitError, redis, started
+from sandbox.bench.lab import Exhibit, Lab, UnfitError, processor_seconds, redis, started
 from sandbox.bench.load import Sample, fan_out, first_reply, open_loop, request
 from sandbox.bench.report import (
     TRACE_SECONDS,
@@ -39,7 +39,10 @@ SMALL = 32
 """Bytes of the usual request."""
 USUAL = 32
 """Connections, where their number is not what is looked at."""
-SETTLING_SECONDS = 0.5
+IDLE = 0.05
+"""Share of a core up to which a server counts as resting."""
+RESTING_SECONDS = 60.0
+"""The longest to wait for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class Echo:
     )
 
     SLICE: ClassVar[float] = 0.1
-    """About as many seconds, before it is the other's turn again."""
+    """About as many seconds, before it is the other's turn again; longer from 100 connections on,
+    for each is to have more than one reply in it."""
 
     def cells(self) -> list[tuple[int, int]]:
         """Connections and bytes: all of one with the usual of the other, not each with each."""
@@ -133,7 +137,9 @@ class Echo:
         return (connections, size) == (self.plan.usual, self.plan.usual_size)
 
     def seconds(self, connections: int, size: int) -> float:
-        return self.plan.seconds if self.is_usual(connections, size) else self.plan.brief
+        """Many connections need a whole turn, for each of them waits for many others."""
+        is_whole = size == self.plan.usual_size and connections >= self.plan.usual
+        return self.plan.seconds if is_whole else self.plan.brief
 
     def steps(self) -> Iterator[Step]:
         for connections, size in self.cells():
@@ -152,8 +158,7 @@ class Echo:
 
     async def turn(self, exhibit: Exhibit, connections: int, size: int) -> None:
         seconds = self.seconds(connections, size)
-        # With more connections than that a slice would be over when each has had one reply.
-        slices = max(round(seconds / self.SLICE), 1) if connections <= USUAL else 1
+        slices = max(round(seconds / self.SLICE / max(connections / 100, 1)), 1)
         floor, own = await self.lab.side_by_side(
             [self.lab.floor(exhibit), exhibit], connections, request(size), seconds, slices=slices
         )
@@ -165,7 +170,7 @@ class Echo:
         for (connections, size, exhibit), turns in self.turns.items():
             rounds = [Round(own.per_second, floor.per_second) for own, floor in turns]
             samples = [own for own, _ in turns]
-            replies = sum(len(sample.replies) for sample in samples)
+            replies = sum(len(sample.latencies) for sample in samples)
             report.echo.append(
                 Throughput(
                     self.lab.server,
@@ -361,14 +366,14 @@ class Stall:
     @staticmethod
     def trace(sample: Sample) -> list[float]:
         slowest = [0.0] * ceil(sample.seconds / TRACE_SECONDS)
-        for due, latency in sample.replies:
+        for due, latency in _replies(sample):
             place = int(due / TRACE_SECONDS)
             slowest[place] = max(slowest[place], latency * 1000)
         return slowest
 
     @staticmethod
     def between(sample: Sample, began: float, ended: float) -> list[float]:
-        return [latency for due, latency in sample.replies if began <= due < ended]
+        return [latency for due, latency in _replies(sample) if began <= due < ended]
 
 
 @dataclass
@@ -386,7 +391,7 @@ class Connections:
                 yield Step(
                     f"connections: {exhibit.id}",
                     exhibit.id,
-                    4 + self.plan.idle[-1] / 1000,
+                    4 + self.plan.idle[-1] / 500,
                     partial(self.turn, exhibit),
                 )
 
@@ -396,6 +401,7 @@ class Connections:
             warm, _ = await connect(url, 1)
             await first_reply(warm[0], request(SMALL))
             process = psutil.Process(running.process.pid)
+            await _rest(process)
             memory, threads = _memory(process), process.num_threads()
             lines: list[Line] = []
             rows = []
@@ -404,7 +410,7 @@ class Connections:
                 more, _ = await connect(url, min(asked, connections_at_most()) - already)
                 took = perf_counter() - began
                 lines += more
-                await asyncio.sleep(SETTLING_SECONDS)
+                await _rest(process)
                 rows.append(
                     Idle(
                         self.lab.server,
@@ -418,7 +424,7 @@ class Connections:
                     )
                 )
             await disconnect(lines)
-            await asyncio.sleep(SETTLING_SECONDS + len(lines) / 2000)
+            await _rest(process)
             left = _memory(process) - memory
             self.rows += [replace(row, kib_left=left) for row in rows]
             await disconnect(warm)
@@ -539,12 +545,27 @@ def _shares(rounds: Sequence[Round]) -> Spread:
     return spread(shares or [0.0])
 
 
+def _replies(sample: Sample) -> Iterator[tuple[float, float]]:
+    return zip(sample.due, sample.latencies, strict=True)
+
+
 def _p99(latencies: Sequence[float]) -> float:
     return percentiles(latencies).get("p99", 0.0)
 
 
 def _errors(samples: Sequence[Sample]) -> int:
     return sum(sample.errors for sample in samples)
+
+
+async def _rest(process: psutil.Process) -> None:
+    """Wait until a server has dealt with those who came or left."""
+    give_up = perf_counter() + RESTING_SECONDS
+    is_resting = False
+    while not is_resting and perf_counter() < give_up:
+        before, since = processor_seconds(process), perf_counter()
+        await asyncio.sleep(0.3)
+        used = processor_seconds(process) - before
+        is_resting = used <= IDLE * (perf_counter() - since)
 
 
 def _memory(process: psutil.Process) -> float:

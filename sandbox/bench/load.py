@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import json
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from time import perf_counter
 
 from sandbox.bench.client import Line
@@ -27,29 +29,28 @@ class Sample:
     """What was seen while the load lasted, all in seconds."""
 
     seconds: float
-    replies: list[tuple[float, float]] = field(repr=False)
-    """For each good reply when its request was due, from the start, and how much later it came."""
+    due: "array[float]" = field(repr=False)
+    """For each good reply when its request was due, from the start,"""
+    latencies: "array[float]" = field(repr=False)
+    """and how much later it came. An array, for a run has tens of millions."""
     errors: int
     """Wrong or missing replies and lost connections: none of them is among the replies."""
     metered: float = 0.0
 
     @property
     def per_second(self) -> float:
-        return len(self.replies) / self.seconds
-
-    @property
-    def latencies(self) -> list[float]:
-        return [latency for _, latency in self.replies]
+        return len(self.latencies) / self.seconds
 
 
 def join(samples: Sequence[Sample]) -> Sample:
     """Take several samples for one, as if they had followed each other without a break."""
-    replies, began = [], 0.0
+    due, latencies, began = array("d"), array("d"), 0.0
     for sample in samples:
-        replies += [(began + due, latency) for due, latency in sample.replies]
+        due.extend(began + one for one in sample.due)
+        latencies.extend(sample.latencies)
         began += sample.seconds
     errors = sum(sample.errors for sample in samples)
-    return Sample(began, replies, errors, sum(sample.metered for sample in samples))
+    return Sample(began, due, latencies, errors, sum(sample.metered for sample in samples))
 
 
 def request(size: int, **members: float) -> bytes:
@@ -103,8 +104,7 @@ async def closed_loop(
         for stream in streams:
             stream.asks_again = False
         await _drain(streams)
-    sample = _sample(streams, began, ended, lambda due, latency: began <= due + latency < ended)
-    return replace(sample, metered=after - before)
+    return _sample(streams, began, ended, until=ended, metered=after - before)
 
 
 async def open_loop(
@@ -127,7 +127,7 @@ async def open_loop(
                 sent += 1
         ended = began + seconds
         await _drain(streams)
-    return [_sample([stream], began, ended, lambda _due, _latency: True) for stream in streams]
+    return [_sample([stream], began, ended, until=inf) for stream in streams]
 
 
 class _Stream:
@@ -135,13 +135,17 @@ class _Stream:
 
     def __init__(self, line: Line, payload: bytes, echo: bytes) -> None:
         self.line, self.payload, self.echo = line, payload, echo
-        self.replies: list[tuple[float, float]] = []
+        self.due, self.latencies = array("d"), array("d")
         self.waiting: deque[float] = deque()
         """When each request under way was due, the oldest first."""
         self.errors = 0
         self.asks_again = False
         self.is_lost = False
         line.on_reply, line.on_lost = self.hear, self.lose
+
+    @property
+    def missing(self) -> int:
+        return len(self.waiting)
 
     def ask(self, due: float) -> None:
         self.waiting.append(due)
@@ -152,7 +156,8 @@ class _Stream:
         now = perf_counter()
         due = self.waiting.popleft()
         if reply == self.echo:
-            self.replies.append((due, now - due))
+            self.due.append(due)
+            self.latencies.append(now - due)
         else:
             self.errors += 1
         if self.asks_again:
@@ -173,10 +178,9 @@ async def fan_out(lines: Sequence[Line], payload: bytes, seconds: float) -> Samp
         ended = perf_counter()
         room.is_over = True
         give_up = perf_counter() + REPLY_SECONDS
-        while perf_counter() < give_up and room.unheard:  # noqa: ASYNC110 # as in _drain
+        while perf_counter() < give_up and room.missing:  # noqa: ASYNC110 # as in _drain
             await asyncio.sleep(0.001)
-    replies = [(at - began, took) for at, took in room.deliveries if began <= at + took < ended]
-    return Sample(ended - began, replies, room.errors + room.unheard)
+    return _sample([room], began, ended, until=ended)
 
 
 class _Room:
@@ -185,24 +189,25 @@ class _Room:
     def __init__(self, lines: Sequence[Line], payload: bytes) -> None:
         self.lines, self.payload = lines, payload
         self.message = json.loads(payload)["message"]
-        self.deliveries: list[tuple[float, float]] = []
-        self.unheard = self.errors = 0
+        self.due, self.latencies = array("d"), array("d")
+        self.missing = self.errors = 0
         self.is_over = False
         for line in lines:
             line.on_reply, line.on_lost = self.hear, self.lose
 
     def speak(self) -> None:
-        self.unheard = len(self.lines)
+        self.missing = len(self.lines)
         self.spoken = perf_counter()
         self.lines[0].send(self.payload)
 
     def hear(self, reply: bytes) -> None:
         if json.loads(reply).get("message") == self.message:
-            self.deliveries.append((self.spoken, perf_counter() - self.spoken))
+            self.due.append(self.spoken)
+            self.latencies.append(perf_counter() - self.spoken)
         else:
             self.errors += 1
-        self.unheard -= 1
-        if not self.unheard and not self.is_over:
+        self.missing -= 1
+        if not self.missing and not self.is_over:
             self.speak()
 
     def lose(self) -> None:
@@ -216,16 +221,22 @@ async def _drain(streams: Sequence[_Stream]) -> None:
 
 
 def _sample(
-    streams: Sequence[_Stream], began: float, ended: float, counts: Callable[[float, float], bool]
+    heard: Sequence[_Stream | _Room],
+    began: float,
+    ended: float,
+    *,
+    until: float,
+    metered: float = 0.0,
 ) -> Sample:
-    replies = [
-        (due - began, latency)
-        for stream in streams
-        for due, latency in stream.replies
-        if counts(due, latency)
-    ]
-    missing = sum(len(stream.waiting) for stream in streams)
-    return Sample(ended - began, replies, missing + sum(stream.errors for stream in streams))
+    """Gather the replies that were heard from ``began`` on and before ``until``."""
+    due, latencies = array("d"), array("d")
+    for one in heard:
+        for at, latency in zip(one.due, one.latencies, strict=True):
+            if began <= at + latency < until:
+                due.append(at - began)
+                latencies.append(latency)
+    errors = sum(one.errors + one.missing for one in heard)
+    return Sample(ended - began, due, latencies, errors, metered)
 
 
 @contextmanager
