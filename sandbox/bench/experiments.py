@@ -1,7 +1,6 @@
 """The experiments. Each is a list of steps, and at any time the rows of what is complete."""
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -55,7 +54,7 @@ class Plan:
     connections: tuple[int, ...] = (1, USUAL, 256)
     payloads: tuple[int, ...] = (SMALL, 4 * 1024, 60 * 1024)
     loads: tuple[float, ...] = (0.5, 0.8)
-    waiting: tuple[int, ...] = (USUAL, 256)
+    waiting: tuple[int, ...] = (USUAL, 128)
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
     rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
@@ -145,7 +144,7 @@ class Echo:
         for connections, size in self.cells():
             exhibits = self.lab.exhibits
             if not self.is_usual(connections, size):
-                exhibits = _but_tutorials(exhibits)
+                exhibits = _but_doubles(exhibits)
             seconds = self.seconds(connections, size) * 4 / 3 + 0.05 + connections / 1500
             for number in range(self.plan.rounds):
                 for exhibit in _rotated(exhibits, number):
@@ -200,7 +199,7 @@ class Latency:
     def steps(self) -> Iterator[Step]:
         for load in self.plan.loads:
             for number in range(self.plan.rounds):
-                for exhibit in _rotated(_but_tutorials(self.lab.exhibits), number):
+                for exhibit in _rotated(_but_doubles(self.lab.exhibits), number):
                     yield Step(
                         f"latency: {exhibit.id} at {load:.0%} of its most",
                         exhibit.id,
@@ -255,9 +254,10 @@ class Delay:
     """What waits varies little."""
 
     def steps(self) -> Iterator[Step]:
+        exhibits = _but_doubles(_that_wait(self.lab.exhibits))
         for connections in self.plan.waiting:
             for number in range(min(self.plan.rounds, self.ROUNDS)):
-                for exhibit in _rotated(_but_tutorials(self.lab.exhibits), number):
+                for exhibit in _rotated(exhibits, number):
                     yield Step(
                         f"delay: {exhibit.id}, {connections} connections",
                         exhibit.id,
@@ -307,7 +307,7 @@ class Stall:
     def steps(self) -> Iterator[Step]:
         blockers = [
             exhibit
-            for exhibit in _but_tutorials(self.lab.exhibits)
+            for exhibit in _that_wait(self.lab.exhibits)
             if exhibit.is_consumer and exhibit.id.endswith("/websocket")
         ]
         for number in range(self.plan.rounds):
@@ -385,15 +385,14 @@ class Connections:
     rows: list[Idle] = field(default_factory=list)
 
     def steps(self) -> Iterator[Step]:
-        for exhibit in self.lab.exhibits:
-            # The JSON types are the raw ones with a codec, tutorials the same classes again.
-            if re.fullmatch(r"(?!tutorial/).+/(async-)?websocket", exhibit.id):
-                yield Step(
-                    f"connections: {exhibit.id}",
-                    exhibit.id,
-                    4 + self.plan.idle[-1] / 500,
-                    partial(self.turn, exhibit),
-                )
+        sockets = [exhibit for exhibit in self.lab.exhibits if exhibit.protocol == "ws"]
+        for exhibit in _but_doubles(sockets, with_codec=False):
+            yield Step(
+                f"connections: {exhibit.id}",
+                exhibit.id,
+                4 + self.plan.idle[-1] / 500,
+                partial(self.turn, exhibit),
+            )
 
     async def turn(self, exhibit: Exhibit) -> None:
         with started(self.lab.server, exhibit.application) as running:
@@ -530,8 +529,28 @@ def _rotated(exhibits: Sequence[Exhibit], number: int) -> Sequence[Exhibit]:
     return [*exhibits[start:], *exhibits[:start]]
 
 
-def _but_tutorials(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
-    """Leave out those that know no delay, and cost what stock costs."""
+def _but_doubles(exhibits: Sequence[Exhibit], *, with_codec: bool = True) -> list[Exhibit]:
+    """Leave out whoever costs what another one here costs.
+
+    A tutorial is stock with another codec; an asynchronous stock exhibit is echo's very class,
+    mounted alike. ``with_codec`` keeps the JSON types, which are the raw ones with a codec.
+    """
+    ids = {exhibit.id for exhibit in exhibits}
+
+    def doubles(exhibit: Exhibit) -> Iterator[str]:
+        slug = exhibit.id.removeprefix(f"{exhibit.edition}/")
+        if exhibit.edition == "tutorial":
+            yield from (f"stock/{slug}", f"echo/{slug}")
+        if exhibit.edition == "stock" and slug.startswith("async-"):
+            yield f"echo/{slug}"
+        if "json-" in slug and not with_codec:
+            yield f"{exhibit.edition}/{slug.replace('json-', '')}"
+
+    return [exhibit for exhibit in exhibits if ids.isdisjoint(doubles(exhibit))]
+
+
+def _that_wait(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+    """Leave out those that know no delay."""
     return [exhibit for exhibit in exhibits if exhibit.edition != "tutorial"]
 
 

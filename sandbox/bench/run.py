@@ -129,7 +129,12 @@ class Bench:
             lab = Lab(server, list(self.exhibits), running)
             await _refuse_the_unfit(lab, self.report, every_probe=self.plan.every_probe)
             experiments = [EXPERIMENTS[name](lab, self.plan) for name in self.experiments]
-            steps = [step for experiment in experiments for step in experiment.steps()]
+            steps = []
+            for name, experiment in zip(self.experiments, experiments, strict=True):
+                its_steps = list(experiment.steps())
+                if not its_steps:
+                    self.report.warnings.append(f"{name}: none of the exhibits takes part in it.")
+                steps += its_steps
             self.watcher.expect(sum(step.seconds for step in steps))
             try:
                 for step in steps:

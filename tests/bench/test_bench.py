@@ -7,20 +7,25 @@ import io
 import json
 import re
 import signal
+import sys
+import time
 from pathlib import Path
 
 import jsonschema
 import msgspec
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
+from sandbox.bench import experiments
 from sandbox.bench import report as bench_report
-from sandbox.bench.experiments import Echo
+from sandbox.bench.experiments import Connections, Echo
 from sandbox.bench.lab import Lab
 from sandbox.bench.report import Latency, Report, Spread, from_json, json_schema
 from sandbox.bench.run import Bench, find, plan
 from sandbox.compare import engine
 from sandbox.redis import find_server
+from sandbox.servers import ROOT
 
 EXHIBITS = {"echo/async-http", "tuned/websocket"}
 FLOORS = {"floor/http", "floor/websocket"}
@@ -95,6 +100,36 @@ def test_a_full_run_measures_more_connections_and_larger_messages() -> None:
     chosen = plan(connections=[8, 2], payloads=[100])
     assert Echo(lab, chosen).cells() == [(2, 100), (8, 100)]
     assert plan(connections=[32], idle=[1000]).idle == (1000,)
+
+
+@pytest.mark.parametrize(
+    ("ids", "measured"),
+    [
+        (["stock/websocket", "tutorial/websocket"], {"stock/websocket"}),
+        (["tutorial/websocket"], {"tutorial/websocket"}),
+        (["echo/async-websocket", "stock/async-websocket"], {"echo/async-websocket"}),
+        (["stock/async-websocket"], {"stock/async-websocket"}),
+        (["echo/websocket", "stock/websocket"], {"echo/websocket", "stock/websocket"}),
+        (["tuned/websocket", "tuned/json-websocket"], {"tuned/websocket", "tuned/json-websocket"}),
+    ],
+)
+def test_who_costs_what_another_costs_is_left_out(ids: list[str], measured: set[str]) -> None:
+    """A double is measured beside the usual load only, unless the one that it doubles is absent."""
+    lab = Lab("daphne", find(ids, peers=False), {})
+
+    usual = {step.exhibit for step in Echo(lab, plan(connections=[32], payloads=[32])).steps()}
+    assert usual == {*ids, "floor/websocket"}
+    elsewhere = {step.exhibit for step in experiments.Latency(lab, plan()).steps()}
+    assert elsewhere == {*measured, "floor/websocket"}
+
+
+def test_a_codec_is_no_matter_to_an_idle_connection() -> None:
+    """The JSON types are left out where a raw one is there."""
+    ids = ["echo/async-websocket", "echo/async-json-websocket", "tuned/json-websocket"]
+    lab = Lab("daphne", find(ids, peers=False), {})
+
+    idle = {step.exhibit for step in Connections(lab, plan()).steps()}
+    assert idle == {"echo/async-websocket", "tuned/json-websocket", "floor/websocket"}
 
 
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:
@@ -217,6 +252,41 @@ def test_ctrl_c_leaves_what_is_complete() -> None:
     }
     assert sorted(len(row.rounds) for row in bench.report.echo) == [1, 1, 1, 2]
     assert all(row.errors == 0 for row in bench.report.echo)
+
+
+def test_sigterm_leaves_no_server_behind(tmp_path: Path) -> None:
+    """A run that is told to end prints what is complete and ends its servers: exit status 130."""
+    command = [sys.executable, "manage.py", "bench", "stall", "tuned/websocket", "--quick"]
+    with (tmp_path / "printed").open("wb") as printed:
+        bench = psutil.Popen(command, cwd=ROOT, stdout=printed, stderr=printed)
+    servers: list[psutil.Process] = []
+    try:
+        deadline = time.monotonic() + 30
+        while not servers and time.monotonic() < deadline:
+            time.sleep(0.05)
+            servers = [
+                one for one in bench.children(recursive=True) if "daphne" in " ".join(one.cmdline())
+            ]
+        bench.terminate()
+        assert bench.wait(timeout=30) == 130
+        assert servers
+        assert not any(server.is_running() for server in servers)
+        assert "Interrupted" in (tmp_path / "printed").read_text()
+    finally:
+        for one in (bench, *servers):
+            if one.is_running():
+                one.kill()
+
+
+def test_an_experiment_without_exhibits_is_told() -> None:
+    """Asked for what nobody takes part in, the report says so."""
+    little = plan(quick=True, rounds=1, seconds=0.05, connections=[1])
+    exhibits = find(["tutorial/async-http"], peers=False)
+    bench = Bench(["daphne"], ["connections"], exhibits, little, Interrupting(9))
+
+    bench.run()
+
+    assert bench.report.warnings == ["connections: none of the exhibits takes part in it."]
 
 
 def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
