@@ -1,6 +1,8 @@
 """What stands in front of the consumers: origin check, refusals, thread isolation, auth."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -15,7 +17,7 @@ from consumers.catalogue import CATALOGUE, Exhibit
 from routing.origin import BrowserOriginValidator
 from sandbox.asgi import application
 from sandbox.compare.wire import RefusedError, http, websocket
-from sandbox.servers import Server
+from sandbox.servers import ROOT, Server
 from tests.fleet import keeping_the_contract
 
 SOCKETS = [e for e in CATALOGUE if e.protocol == "websocket" and e.edition == "echo"]
@@ -184,3 +186,12 @@ def test_scope_knows_the_user() -> None:
 
     asyncio.run(connect())
     assert seen == {"user": "ada", "session": client.cookies["sessionid"].value}
+
+
+def test_collections_skip_what_was_loaded() -> None:
+    """The application takes what it has loaded out of all later garbage collections."""
+    code = "import gc, sandbox.asgi; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    frozen, still_looked_at = map(int, printed.split())
+
+    assert frozen > 10 * still_looked_at

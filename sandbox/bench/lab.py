@@ -1,5 +1,6 @@
 """Where the measuring is done: one kind of server, the exhibits on it, and the client."""
 
+import asyncio
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -15,10 +16,12 @@ from django.conf import settings
 
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
-from sandbox.bench.load import Sample, closed_loop, first_reply, join
+from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.redis import complaint, find_server
 from sandbox.servers import Server, child, free_port, serve
 
+SMALL = 32
+"""Bytes of the usual request."""
 FLOORS = {"ws": "floor/websocket", "http": "floor/http"}
 SANDBOX = "sandbox.asgi:application"
 PEERS = "sandbox.bench.peers:application"
@@ -85,6 +88,8 @@ class Lab:
         try:
             if refused:
                 raise UnfitError(f"{refused} of {count} connections were refused.")
+            # A connection is there for the client before the server has taken it.
+            await asyncio.gather(*(first_reply(line, request(SMALL)) for line in lines))
             yield lines
         finally:
             await disconnect(lines)
@@ -107,19 +112,21 @@ class Lab:
     ) -> list[Sample]:
         """Give each all it can take, in slices by turns: what passes by in between hits all alike.
 
-        What is metered are seconds of the server's processor.
+        Who goes first in one slice goes last in the next. What is metered are seconds of the
+        server's processor.
         """
         async with AsyncExitStack() as stack:
-            loads: list[Callable[[], Awaitable[Sample]]] = []
+            sides: list[tuple[Callable[[], Awaitable[Sample]], list[Sample]]] = []
             for exhibit in exhibits:
                 lines = await stack.enter_async_context(self.lines(exhibit, connections))
                 echo = await first_reply(lines[0], payload)
                 meter = partial(processor_seconds, self.process(exhibit))
-                loads.append(
-                    partial(closed_loop, lines, payload, echo, seconds / slices, meter=meter)
-                )
-            found = [[await load() for load in loads] for _ in range(slices)]
-        return [join(samples) for samples in zip(*found, strict=True)]
+                load = partial(closed_loop, lines, payload, echo, seconds / slices, meter=meter)
+                sides.append((load, []))
+            for number in range(slices):
+                for sample_of, samples in sides if number % 2 else reversed(sides):
+                    samples.append(await sample_of())
+        return [join(samples) for _, samples in sides]
 
 
 def processor_seconds(process: psutil.Process) -> float:

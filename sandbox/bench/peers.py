@@ -3,6 +3,7 @@
 Served as ``sandbox.bench.peers:application`` by the same server, under ``/<peer>/<protocol>/``.
 """
 
+import gc
 from asyncio import sleep
 
 from fastapi import FastAPI, WebSocket
@@ -75,3 +76,5 @@ async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
 
 
 application = Starlette(routes=[Mount("/starlette", app=starlette), Mount("/fastapi", app=fastapi)])
+gc.collect()
+gc.freeze()  # as in sandbox/asgi.py
