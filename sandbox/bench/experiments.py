@@ -275,7 +275,7 @@ class Delay:
                     )
 
     def turn_seconds(self) -> float:
-        return max(self.plan.brief * 2, 5 * self.SECONDS)
+        return max(self.plan.brief * 2, 10 * self.SECONDS)  # many wait in step
 
     async def turn(self, exhibit: Exhibit, connections: int) -> None:
         payload = request(SMALL, delay=self.SECONDS)

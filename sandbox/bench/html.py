@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.template.defaultfilters import filesizeformat, pluralize
 from django.template.loader import render_to_string
 
-from sandbox.bench.report import Latency, Report, Stalled
+from sandbox.bench.report import Latency, Report, Stalled, left_out
 
 EDITIONS = ("floor", "tuned", "echo", "stock", "tutorial", "rooms", "starlette", "fastapi")
 """Each has a colour of its own, the same in all charts."""
@@ -19,7 +19,12 @@ def as_html(report: Report) -> str:
     servers = [(server, list(_charts(report, server.name))) for server in report.servers]
     shown = {exhibit.partition("/")[0] for exhibit in _exhibits(report)}
     editions = [edition for edition in EDITIONS if edition in shown]
-    context = {"report": report, "servers": servers, "editions": editions}
+    context = {
+        "report": report,
+        "left_out": left_out(report),
+        "servers": servers,
+        "editions": editions,
+    }
     return render_to_string("bench/report.html", context)
 
 

@@ -163,6 +163,21 @@ class Report(Struct):
     fanout: list[Fanned] = []
 
 
+def left_out(report: Report) -> str:
+    """Say why some exhibits are in one table of ``echo`` only; nothing where all are in each."""
+    cells: dict[tuple[str, int, int], set[str]] = {}
+    for row in report.echo:
+        cells.setdefault((row.server, row.connections, row.payload_bytes), set()).add(row.exhibit)
+    everywhere = set.intersection(*cells.values()) if cells else set()
+    once = {exhibit.partition("/")[0] for cell in cells.values() for exhibit in cell - everywhere}
+    if not once & {"tutorial", "stock"}:
+        return ""
+    return (
+        "Tutorials and stock's asynchronous types are shown at the usual load only: elsewhere they "
+        "cost what stock's synchronous types and echo's asynchronous ones cost."
+    )
+
+
 def as_json(report: Report) -> bytes:
     return msgspec.json.encode(_rounded(report)) + b"\n"
 

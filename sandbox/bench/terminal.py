@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.bench.report import Latency, Report, Spread
+from sandbox.bench.report import Latency, Report, Spread, left_out
 
 BAR_WIDTH = 6
 NAME_WIDTH = len("tutorial/async-json-websocket")
@@ -65,6 +65,8 @@ def show(report: Report, console: Console) -> None:
         console.print()
         console.print(Text(warning, style="yellow"))
     console.print()
+    if why := left_out(report):
+        console.print(Text(why))
     console.print(
         Text(
             f"{_many(report.rounds, 'round')}, {report.seconds_each:g} s a turn, {report.cores}, "

@@ -21,7 +21,7 @@ from sandbox.bench import experiments
 from sandbox.bench import report as bench_report
 from sandbox.bench.experiments import Connections, Echo
 from sandbox.bench.lab import Lab
-from sandbox.bench.report import Latency, Report, Spread, from_json, json_schema
+from sandbox.bench.report import Latency, Report, Spread, from_json, json_schema, left_out
 from sandbox.bench.run import Bench, find, plan
 from sandbox.compare import engine
 from sandbox.redis import find_server
@@ -121,6 +121,19 @@ def test_who_costs_what_another_costs_is_left_out(ids: list[str], measured: set[
     assert usual == {*ids, "floor/websocket"}
     elsewhere = {step.exhibit for step in experiments.Latency(lab, plan()).steps()}
     assert elsewhere == {*measured, "floor/websocket"}
+
+
+def test_a_report_says_who_was_left_out() -> None:
+    """Who is in one table of echo only is told of; in a run of one table nobody is missing."""
+    whole = from_json((ROOT / "sandbox/bench/results/figures.json").read_bytes())
+    assert left_out(whole) == ""
+    (double,) = (
+        row for row in whole.echo if (row.server, row.exhibit) == ("daphne", "tutorial/websocket")
+    )
+    whole.echo += [
+        msgspec.structs.replace(row, connections=256) for row in whole.echo if row is not double
+    ]
+    assert left_out(whole).startswith("Tutorials")
 
 
 def test_a_codec_is_no_matter_to_an_idle_connection() -> None:
