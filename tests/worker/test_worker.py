@@ -1,11 +1,14 @@
 """What a connection is told when no worker answers, and who answers otherwise."""
 
 import json
+from asyncio import sleep
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
@@ -77,6 +80,29 @@ async def test_an_answer_that_comes_too_late_is_nobodys(name: str) -> None:
         event = await layer.receive(name)
         worker.incoming.put_nowait({**event, "delay": 0})
     assert await client.receive_from(timeout=20) == '{"message":"next"}'
+    await client.disconnect()
+    worker.task.cancel()
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("over_redis")
+async def test_a_slow_layer_takes_none_of_the_workers_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is late to reach the layer still has the whole time for its answer."""
+    layer: Any = get_channel_layer()
+    send = layer.send
+
+    async def send_late(channel: str, message: dict[str, Any]) -> None:
+        if message["type"] == "echo.request":
+            await sleep(2 * django_settings.WORKER_SECONDS)
+        await send(channel, message)
+
+    monkeypatch.setattr(layer, "send", send_late)
+    client = WebsocketCommunicator(application, f"{PATH}?worker=echo-async")
+    await client.connect()
+    await client.send_to(text_data='{"message": "hi"}')
+    worker = Connection({"type": "channel", "channel": "echo-async"})
+    worker.incoming.put_nowait(await layer.receive("echo-async"))
+    assert await client.receive_from(timeout=20) == '{"message":"hi"}'
     await client.disconnect()
     worker.task.cancel()
 
