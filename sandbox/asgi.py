@@ -27,6 +27,6 @@ application = ProtocolTypeRouter(
 Thread(target=report_redis, daemon=True).start()  # a Redis that does not answer delays no start
 
 # What has been loaded stays. Without this, each full garbage collection looks at all of it: Daphne
-# stops for 60 to 110 ms, under load twice a second.
+# stops for 60 to 110 ms, over HTTP and under load twice a second.
 gc.collect()
 gc.freeze()

@@ -44,8 +44,8 @@ from sandbox.servers import Server
 
 USUAL = 32
 """Connections, where their number is not what is looked at."""
-IDLE = 0.05
-"""Share of a core up to which a server counts as resting."""
+RESTING_SHARE = 0.05
+"""Of a core: a server that uses no more is resting."""
 RESTING_SECONDS = 60.0
 """The longest to wait for that."""
 
@@ -593,7 +593,7 @@ async def _rest(process: psutil.Process) -> None:
         before, since = processor_seconds(process), perf_counter()
         await asyncio.sleep(0.3)
         used = processor_seconds(process) - before
-        is_resting = used <= IDLE * (perf_counter() - since)
+        is_resting = used <= RESTING_SHARE * (perf_counter() - since)
 
 
 def _memory(process: psutil.Process) -> float:
