@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,9 @@ settings.register_profile(
     derandomize=True,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so has a shell what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Thousands of connections would drown what a failure has to say.
