@@ -11,6 +11,7 @@ import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
+from sandbox.layers import Shard
 from tests.redis_server import Redis
 from tests.rooms.members import SLUGS, Member, members, request
 
@@ -18,13 +19,23 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture(params=["in-memory", "redis"])
-def three_at_most(request: pytest.FixtureRequest, settings: Settings) -> None:
+def three_at_most(
+    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Let no more than three messages wait for a member."""
     config: dict[str, Any] = {"capacity": 3}
     backend = "sandbox.layers.InMemoryLayer"
     if request.param == "redis":
         config["hosts"] = [request.getfixturevalue("redis_url")]
         backend = "sandbox.layers.PubSubLayer"
+        publish = Shard.publish
+
+        async def publish_and_be_heard(self: Shard, channel: str, message: bytes) -> None:
+            """Over two connections, a message and the answer to its PUBLISH come in any order."""
+            await publish(self, channel, message)
+            await asyncio.sleep(0.02)
+
+        monkeypatch.setattr(Shard, "publish", publish_and_be_heard)
     settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
 
 
