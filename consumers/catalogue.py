@@ -1,11 +1,43 @@
-"""Every exhibit: one consumer at one URL.
+"""Every exhibit, which is one consumer at one URL, and what is true of each edition.
 
-The routes, the test ids, ``compare``, ``bench`` and the page are all made from this list.
+The routes, the test ids, ``compare``, ``bench`` and the page are all made from these two lists.
+To add an edition: a folder beside this file, one ``Edition``, one ``Exhibit`` for each consumer.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What is true of all exhibits of one edition. The defaults are those of ``echo``."""
+
+    name: str
+    sentence: str
+    """What the edition shows."""
+    probes: str = "contract"
+    """Which probes ``compare`` puts to it: the name of a group of ``sandbox.compare.probes``."""
+    keeps_contract: bool = True
+    """Replies are the contract's, byte for byte, and a ``delay`` is waited for."""
+    isolated: bool = True
+    """The routing gives each connection of a sync consumer a thread of its own."""
+    debug_only: bool = False
+    """It has URLs only while ``DEBUG``."""
+    origin_checked: bool = False
+    """HTTP requests from foreign web pages are refused too, because they would change something."""
+    http_status: int = 200
+    """The status of a good HTTP reply."""
+    has_event_stream: bool = False
+    """An HTTP GET follows the room as server-sent events."""
+    answers: bool = True
+    """Requests are answered. Otherwise the consumer speaks by itself, when a client connects."""
+    measured: bool = False
+    """``bench`` measures it unless told otherwise."""
+    is_baseline: bool = False
+    """``bench`` measures all others against it."""
+    costs_as: str = ""
+    """The name of an edition whose types cost the same: ``bench`` need not draw both curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +53,8 @@ class Exhibit:
     """Further routes to the same consumer."""
 
     @property
-    def edition(self) -> str:
-        return self.id.partition("/")[0]
+    def edition(self) -> Edition:
+        return EDITIONS[self.id.partition("/")[0]]
 
     @property
     def slug(self) -> str:
@@ -32,6 +64,19 @@ class Exhibit:
     def type(self) -> str:
         """The class of Channels behind the slug: ``async-http`` is ``AsyncHttpConsumer``."""
         return self.slug.title().replace("-", "") + "Consumer"
+
+    @property
+    def is_consumer(self) -> bool:
+        """Whether a class of Channels is at work, and not a bare ASGI callable."""
+        return not self.consumer.endswith(".application")
+
+    @property
+    def is_async(self) -> bool:
+        return self.slug.startswith("async-") or not self.is_consumer
+
+    @property
+    def kind(self) -> Literal["sync", "async"]:
+        return "async" if self.is_async else "sync"
 
     @property
     def protocol(self) -> Literal["http", "websocket"]:
@@ -55,6 +100,56 @@ class Exhibit:
         """The file that holds the consumer, from the project's root."""
         return self.consumer.rpartition(".")[0].replace(".", "/") + ".py"
 
+
+EDITIONS: dict[str, Edition] = {
+    edition.name: edition
+    for edition in (
+        Edition("echo", "The contract, kept by all five types.", measured=True),
+        Edition(
+            "tutorial",
+            "The same echo as tutorials write it, with no care for bad input.",
+            keeps_contract=False,
+            measured=True,
+            costs_as="stock",
+        ),
+        Edition(
+            "stock",
+            "The classes of echo without thread isolation: one visitor can stall all.",
+            isolated=False,
+            debug_only=True,
+            measured=True,
+        ),
+        Edition(
+            "tuned",
+            "The echo consumers, with Channels' per-message costs taken away by mixins.",
+            isolated=False,
+            measured=True,
+        ),
+        Edition(
+            "baseline",
+            "The contract in a bare ASGI callable: what any consumer is measured against.",
+            measured=True,
+            is_baseline=True,
+        ),
+        Edition(
+            "rooms",
+            "An echo to everyone in the room, through the channel layer.",
+            probes="rooms",
+            origin_checked=True,
+            http_status=202,
+            has_event_stream=True,
+        ),
+        Edition(
+            "worker",
+            "An echo done by a consumer in another process, run by runworker.",
+            probes="worker",
+        ),
+        Edition(
+            "scope", "What a consumer knows about its connection.", probes="scope", answers=False
+        ),
+    )
+}
+"""By name, in the order they are shown."""
 
 CATALOGUE: tuple[Exhibit, ...] = (
     # The contract.
@@ -86,8 +181,8 @@ CATALOGUE: tuple[Exhibit, ...] = (
     Exhibit("tuned/async-json-websocket", "consumers.tuned.async_json_websocket.EchoConsumer"),
     Exhibit("tuned/async-http", "consumers.tuned.async_http.EchoConsumer"),
     # No consumer at all.
-    Exhibit("floor/websocket", "consumers.floor.websocket.application"),
-    Exhibit("floor/http", "consumers.floor.http.application"),
+    Exhibit("baseline/websocket", "consumers.baseline.websocket.application"),
+    Exhibit("baseline/http", "consumers.baseline.http.application"),
     # Through the channel layer.
     *(
         Exhibit(
@@ -109,17 +204,11 @@ CATALOGUE: tuple[Exhibit, ...] = (
     Exhibit("scope/async-http", "consumers.scope.async_http.ScopeConsumer"),
 )
 
-EDITIONS: dict[str, str] = {
-    "echo": "The contract, kept by all five types.",
-    "tutorial": "The same echo as tutorials write it, with no care for bad input.",
-    "stock": "The classes of echo without thread isolation: one visitor can stall all.",
-    "tuned": "The echo consumers, with Channels' per-message costs taken away by mixins.",
-    "floor": "The contract in a bare ASGI callable: the limit any consumer can reach.",
-    "rooms": "An echo to everyone in the room, through the channel layer.",
-    "worker": "An echo done by a consumer in another process, run by runworker.",
-    "scope": "What a consumer knows about its connection.",
-}
-"""Each edition in one sentence, in the order they are shown."""
+
+def exhibits(edition: str) -> tuple[Exhibit, ...]:
+    """The exhibits of one edition, in the order of the catalogue."""
+    return tuple(exhibit for exhibit in CATALOGUE if exhibit.edition.name == edition)
+
 
 WORKERS: dict[str, str] = {
     "echo-sync": "consumers.worker.echo_sync.EchoWorker",

@@ -26,26 +26,20 @@ register_converter(RoomConverter, "room")
 
 
 def is_mounted(exhibit: Exhibit) -> bool:
-    """Stock exhibits let one visitor stall all others, so they are there only while DEBUG."""
-    return settings.DEBUG or exhibit.edition != "stock"
-
-
-def has_session(exhibit: Exhibit) -> bool:
-    """The session middleware looks at every message that is sent: tuned and floor do without."""
-    return exhibit.edition not in {"tuned", "floor"}
+    """Whether an exhibit has URLs: some editions have them only while DEBUG."""
+    return settings.DEBUG or not exhibit.edition.debug_only
 
 
 def mount(exhibit: Exhibit, session_stack: Any) -> Any:
-    """Make the ASGI application of an exhibit, ``session_stack`` around it if it has a session."""
+    """Make the ASGI application of an exhibit, with ``session_stack`` around it."""
     application = consumer = import_string(exhibit.consumer)
     if isinstance(consumer, type):
         application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
-        # Stock shows what it is to be without; tuned has threads of its own.
-        if issubclass(consumer, SyncConsumer) and exhibit.edition not in {"stock", "tuned"}:
+        if issubclass(consumer, SyncConsumer) and exhibit.edition.isolated:
             application = isolated(application)
-    if exhibit.id == "rooms/async-http":  # the one HTTP consumer by which a web page does anything
+    if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
-    return session_stack(application) if has_session(exhibit) else application
+    return session_stack(application)
 
 
 # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.

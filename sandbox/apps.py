@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 # Django's own name
 
-from sandbox.redis import complaint
+from sandbox.layers.redis_url import complaint
 
 
 class SandboxConfig(AppConfig):

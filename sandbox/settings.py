@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from consumers.contract import Limits
-from sandbox.redis import check_url
+from sandbox.layers.redis_url import check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -72,7 +72,8 @@ LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)
 # Rooms use Redis's Pub/Sub: six times the messages a second of the core layer, and after an outage
 # of Redis its members hear again by themselves, where the core layer's would be deaf. What is sent
 # meanwhile is lost, which suits a room. Workers need the core layer, which keeps a request until
-# one of them takes it; and runworker looks under "default".
+# one of them takes it. There is no "default": a consumer that names no layer, such as an echo, has
+# none, and lives without Redis.
 #
 # A member that does not keep up has ROOM_CAPACITY messages waiting, and loses what comes on top.
 # Nothing may expire before even a slow member takes it, or grow too old to be a member: the
@@ -82,14 +83,14 @@ ROOM_CAPACITY = 500
 WORKER_SECONDS = 3.0
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "rooms": {
-        "BACKEND": "sandbox.layers.InMemoryLayer",
+        "BACKEND": "sandbox.layers.in_memory.InMemoryLayer",
         "CONFIG": {
             "capacity": ROOM_CAPACITY,
             "expiry": 60 + ROOM_CAPACITY * MAX_DELAY,
             "group_expiry": math.inf,
         },
     },
-    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+    "workers": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
 }
 if REDIS_URL:
     # redis-py gives up reading after 5 seconds unless told otherwise, as long as the core layer
@@ -103,10 +104,10 @@ if REDIS_URL:
     }
     CHANNEL_LAYERS = {
         "rooms": {
-            "BACKEND": "sandbox.layers.PubSubLayer",
+            "BACKEND": "sandbox.layers.pub_sub.PubSubLayer",
             "CONFIG": {"hosts": [HOST], "capacity": ROOM_CAPACITY},
         },
-        "default": {
+        "workers": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
             "CONFIG": {
                 "hosts": [HOST],
@@ -123,6 +124,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "sandbox.site",
     "sandbox",  # before channels: its runworker outlives an outage of Redis
     "channels",
 ]
@@ -139,6 +141,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
+        "DIRS": [BASE_DIR / "sandbox"],  # the reports of compare and bench
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -172,7 +175,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {message}", "style": "{"}},
-    "filters": {"brief": {"()": "sandbox.layers.Brief"}},
+    "filters": {"brief": {"()": "sandbox.layers.pub_sub.Brief"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},

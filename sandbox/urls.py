@@ -5,7 +5,7 @@ from django.urls import path
 
 from consumers.catalogue import CATALOGUE
 from routing.urls import is_mounted
-from sandbox import views
+from sandbox.site import views
 
 urlpatterns = [
     path("", views.index, name="index"),

@@ -12,10 +12,10 @@ from pytest_django import DjangoDbBlocker
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox.redis import find_server
-from sandbox.servers import Server, serve
-from tests.fleet import examples_tried
-from tests.redis_server import Redis
+from sandbox.processes.redis import find_server
+from sandbox.processes.servers import Server, serve
+from tests.support.harness import examples_tried
+from tests.support.redis import Redis
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile(

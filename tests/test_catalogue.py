@@ -24,7 +24,7 @@ def test_feeds_the_routes() -> None:
 
 def test_has_an_edition_for_every_exhibit() -> None:
     """Every exhibit belongs to an edition that is described, and no edition is empty."""
-    assert list(dict.fromkeys(exhibit.edition for exhibit in CATALOGUE)) == list(EDITIONS)
+    assert list(dict.fromkeys(exhibit.edition.name for exhibit in CATALOGUE)) == list(EDITIONS)
 
 
 @each_exhibit
@@ -53,7 +53,7 @@ def test_twins_differ_only_in_colour(edition: str, twin: str) -> None:
 def test_echo_consumers_are_short() -> None:
     """An echo consumer fits in 25 lines of code, imports and docstrings aside."""
     for exhibit in CATALOGUE:
-        if exhibit.edition == "echo":
+        if exhibit.edition.name == "echo":
             body = (CONSUMERS.parent / exhibit.source).read_text().partition("\nclass ")[2]
             code = [x for x in body.splitlines() if x.strip() and not x.strip().startswith("#")]
 

@@ -23,8 +23,8 @@ from consumers.contract import (
     encode,
     encode_http,
 )
-from tests import oracle
-from tests.strategies import Frame, frames, good_requests, json_values, nested, sized
+from tests.support import oracle
+from tests.support.strategies import Frame, frames, good_requests, json_values, nested, sized
 
 LIMITS = Limits(oracle.MAX_DELAY, oracle.MAX_MESSAGE_BYTES, oracle.MAX_DEPTH)
 

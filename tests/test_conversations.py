@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.fleet import in_process
-from tests.strategies import Frame, broken_json, broken_requests, frames, good_requests
+from tests.support.harness import in_process
+from tests.support.strategies import Frame, broken_json, broken_requests, frames, good_requests
 
 
 class Conversation(RuleBasedStateMachine):

@@ -9,12 +9,12 @@ from channels.layers import get_channel_layer
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.utils.module_loading import import_string
 
-from consumers.catalogue import CATALOGUE, Exhibit
+from consumers.catalogue import Exhibit, exhibits
 from sandbox.asgi import application
-from sandbox.compare.wire import ClosedError, http, websocket
-from sandbox.servers import Server
+from sandbox.processes.servers import Server
+from sandbox.wire import ClosedError, http, websocket
 
-ECHO = [e for e in CATALOGUE if e.edition == "echo"]
+ECHO = list(exhibits("echo"))
 each_socket = pytest.mark.parametrize(
     "exhibit", [e for e in ECHO if e.protocol == "websocket"], ids=lambda exhibit: exhibit.id
 )

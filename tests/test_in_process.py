@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.fleet import Fleet, in_process
-from tests.strategies import KNOWN_FRAMES, Frame, frames
+from tests.support.harness import Fleet, in_process
+from tests.support.strategies import KNOWN_FRAMES, Frame, frames
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import nursery
+from tests.support import mutant_runner
 
 PATIENCE = 100.0
 ROOT = Path(__file__).parent.parent
@@ -179,7 +179,7 @@ MUTANTS = [
 
 
 forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["tests.nursery"])
+forkserver.set_forkserver_preload(["tests.support.mutant_runner"])
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
@@ -192,7 +192,9 @@ def test_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     (tree / mutant.file).write_text(source.replace(mutant.old, mutant.new))
 
     output = tmp_path / "output"
-    run = forkserver.Process(target=nursery.run, args=(str(tree), mutant.caught_by, str(output)))
+    run = forkserver.Process(
+        target=mutant_runner.run, args=(str(tree), mutant.caught_by, str(output))
+    )
     run.start()
     run.join(PATIENCE)
     run.kill()

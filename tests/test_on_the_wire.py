@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sandbox.servers import Server
-from tests.fleet import Fleet, on_the_wire
-from tests.strategies import KNOWN_FRAMES, Frame, frames
+from sandbox.processes.servers import Server
+from tests.support.harness import Fleet, on_the_wire
+from tests.support.strategies import KNOWN_FRAMES, Frame, frames
 
 # A round trip through a server costs three times one in process.
 a_third = settings(max_examples=max(50, settings().max_examples // 3))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.catalogue import CATALOGUE, EDITIONS
-from sandbox.servers import Server
+from consumers.catalogue import EDITIONS, exhibits
+from sandbox.processes.servers import Server
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -60,10 +60,10 @@ def _diff(old: str, new: str) -> str:
 
 def _editions() -> str:
     rows = [
-        f"| `{edition}` | {sentence} | "
-        + ", ".join(f"`{e.url}`" for e in CATALOGUE if e.edition == edition)
+        f"| `{edition.name}` | {edition.sentence} | "
+        + ", ".join(f"`{e.url}`" for e in exhibits(edition.name))
         + " |"
-        for edition, sentence in EDITIONS.items()
+        for edition in EDITIONS.values()
     ]
     return "\n".join(["| edition | what it shows | URLs |", "|---|---|---|", *rows])
 

@@ -13,14 +13,14 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.test import Client
 
-from consumers.catalogue import CATALOGUE, Exhibit
+from consumers.catalogue import Exhibit, exhibits
 from routing.origin import BrowserOriginValidator
 from sandbox.asgi import application
-from sandbox.compare.wire import RefusedError, http, websocket
-from sandbox.servers import ROOT, Server
-from tests.fleet import keeping_the_contract
+from sandbox.processes.servers import ROOT, Server
+from sandbox.wire import RefusedError, http, websocket
+from tests.support.harness import keeping_the_contract
 
-SOCKETS = [e for e in CATALOGUE if e.protocol == "websocket" and e.edition == "echo"]
+SOCKETS = [e for e in exhibits("echo") if e.protocol == "websocket"]
 
 
 async def handshake(path: str, origin: bytes | None = None) -> bool:

@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.django_db]
 class Blocking:
     """A handler that waits for its cue: "block" blocks, anything else is echoed."""
 
-    channel_layer_alias = "none"
     entered: threading.Event
     released: threading.Event
 
@@ -49,15 +48,11 @@ def blocking() -> Iterator[type[Blocking]]:
 
 
 class AsyncEcho(OwnLoop, AsyncWebsocketConsumer):
-    channel_layer_alias = "none"
-
     async def receive(self, text_data: str) -> None:
         await self.send(text_data)
 
 
 class Echo(OneHop, WebsocketConsumer):
-    channel_layer_alias = "none"
-
     def receive(self, text_data: str) -> None:
         self.send(text_data)
 
@@ -167,8 +162,6 @@ async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
     """Over HTTP the loop ends as soon as the request is handled; headers are pairs or a dict."""
 
     class Http(OwnLoopHttp, AsyncHttpConsumer):
-        channel_layer_alias = "none"
-
         async def handle(self, body: bytes) -> None:
             await self.send_response(200, body, headers=headers)
 

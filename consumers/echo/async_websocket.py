@@ -5,23 +5,21 @@ from asyncio import sleep
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import answer, decode, encode
 
 
 class EchoConsumer(AsyncWebsocketConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
-
     async def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         await self.accept()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         request = decode(text_data or bytes_data or b"", settings.LIMITS)
         if request.delay:
             await sleep(request.delay)
         await self.send(encode(answer(request)))
 
     async def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)

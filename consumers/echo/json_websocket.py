@@ -5,20 +5,18 @@ from time import sleep
 from channels.generic.websocket import JsonWebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Error, Reply, Request, answer, decode, encode
 
 
 class EchoConsumer(JsonWebsocketConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
-
     def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         self.accept()
 
     # The stock method raises on binary and on empty messages, which closes the connection.
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         self.receive_json(self.decode_json(text_data or bytes_data or b""))
 
     def receive_json(self, content: Request | Error) -> None:
@@ -27,7 +25,7 @@ class EchoConsumer(JsonWebsocketConsumer):
         self.send_json(answer(content))
 
     def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)
 
     @classmethod
     def decode_json(cls, text_data: str | bytes) -> Request | Error:

@@ -7,9 +7,9 @@ from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
+from consumers.channel_layer import UNAVAILABLE
 from consumers.contract import Error, decode_http, encode_http
-from consumers.layer import UNAVAILABLE
 from consumers.rooms.member import Member
 
 KEEP_ALIVE = 15.0
@@ -39,7 +39,7 @@ class RoomConsumer(Member, AsyncHttpConsumer):
         await super().http_request(message)
 
     async def handle(self, body: bytes) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         method = self.scope["method"]
         request = decode_http(method, b"", body, settings.LIMITS)
         if method in FOLLOW:
@@ -53,7 +53,7 @@ class RoomConsumer(Member, AsyncHttpConsumer):
         await self.send_response(**reply._asdict())
 
     async def follow(self) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         if self.scope["method"] == "HEAD":
             await self.send_response(200, b"", headers=EVENT_STREAM)
             await self.disconnect()
@@ -76,7 +76,7 @@ class RoomConsumer(Member, AsyncHttpConsumer):
         await super().leave()
 
     async def disconnect(self) -> None:
-        journal.disconnected(self.scope)
+        connection_log.disconnected(self.scope)
 
     async def turn_away(self, send: Any) -> None:
         self.base_send = send

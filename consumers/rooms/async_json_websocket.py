@@ -6,20 +6,20 @@ from typing import Any
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Error, Reply, Request, answer, decode, encode
 from consumers.rooms.member import Member
 
 
 class RoomConsumer(Member, AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         await self.join()
         await self.accept()
 
     # The stock method raises on binary and on empty messages, which closes the connection.
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         await self.receive_json(await self.decode_json(text_data or bytes_data or b""))
 
     async def receive_json(self, content: Request | Error) -> None:
@@ -33,7 +33,7 @@ class RoomConsumer(Member, AsyncJsonWebsocketConsumer):
         await self.send(event["text"])
 
     async def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)
 
     @classmethod
     async def decode_json(cls, text_data: str | bytes) -> Request | Error:

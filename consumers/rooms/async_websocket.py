@@ -6,19 +6,19 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Error, answer, decode, encode
 from consumers.rooms.member import Member
 
 
 class RoomConsumer(Member, AsyncWebsocketConsumer):
     async def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         await self.join()
         await self.accept()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         request = decode(text_data or bytes_data or b"", settings.LIMITS)
         if request.delay:
             await sleep(request.delay)
@@ -30,4 +30,4 @@ class RoomConsumer(Member, AsyncWebsocketConsumer):
         await self.send(event["text"])
 
     async def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)

@@ -7,20 +7,20 @@ from asgiref.sync import async_to_sync
 from channels.generic.websocket import JsonWebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Error, Reply, Request, answer, decode, encode
 from consumers.rooms.member import Member
 
 
 class RoomConsumer(Member, JsonWebsocketConsumer):
     def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         async_to_sync(self.join)()
         self.accept()
 
     # The stock method raises on binary and on empty messages, which closes the connection.
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         self.receive_json(self.decode_json(text_data or bytes_data or b""))
 
     def receive_json(self, content: Request | Error) -> None:
@@ -34,7 +34,7 @@ class RoomConsumer(Member, JsonWebsocketConsumer):
         self.send(event["text"])
 
     def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)
 
     @classmethod
     def decode_json(cls, text_data: str | bytes) -> Request | Error:

@@ -6,8 +6,8 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
+from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS, UNAVAILABLE
 from consumers.contract import Error, Request, answer, encode
-from consumers.layer import LAYER_ERRORS, PATIENCE, UNAVAILABLE
 
 
 class Member(AsyncConsumer):
@@ -33,13 +33,13 @@ class Member(AsyncConsumer):
                 await self.leave()
 
     async def join(self) -> None:
-        async with timeout(PATIENCE):
+        async with timeout(LAYER_SECONDS):
             await self.channel_layer.group_add(self.group, self.channel_name)
         self.joined = True
 
     async def leave(self) -> None:
         with suppress(*LAYER_ERRORS):
-            async with timeout(PATIENCE):
+            async with timeout(LAYER_SECONDS):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def publish(self, request: Request | Error) -> Request | Error:
@@ -52,7 +52,7 @@ class Member(AsyncConsumer):
             return request
         event = {"type": "room.message", "text": encode(answer(request))}
         try:
-            async with timeout(PATIENCE):
+            async with timeout(LAYER_SECONDS):
                 await self.channel_layer.group_send(self.group, event)
         except LAYER_ERRORS:
             return UNAVAILABLE

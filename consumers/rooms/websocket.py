@@ -7,19 +7,19 @@ from asgiref.sync import async_to_sync
 from channels.generic.websocket import WebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Error, answer, decode, encode
 from consumers.rooms.member import Member
 
 
 class RoomConsumer(Member, WebsocketConsumer):
     def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         async_to_sync(self.join)()
         self.accept()
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         request = decode(text_data or bytes_data or b"", settings.LIMITS)
         if request.delay:
             sleep(request.delay)
@@ -31,4 +31,4 @@ class RoomConsumer(Member, WebsocketConsumer):
         self.send(event["text"])
 
     def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)

@@ -4,24 +4,22 @@ from typing import Any
 
 from channels.generic.http import AsyncHttpConsumer
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import encode, headers
 from consumers.scope.description import describe
 
 
 class ScopeConsumer(AsyncHttpConsumer):
-    channel_layer_alias = "none"  # no such layer: this lives without Redis
-
     async def http_request(self, message: Any) -> None:
         # The scope is known before the body is: no body need be awaited, nor kept.
         message["more_body"] = False
         await super().http_request(message)
 
     async def handle(self, body: bytes) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         body = encode(describe(self.scope)).encode()
         sent = b"" if self.scope["method"] == "HEAD" else body
         await self.send_response(200, sent, headers=headers(body))
 
     async def disconnect(self) -> None:
-        journal.disconnected(self.scope)
+        connection_log.disconnected(self.scope)

@@ -6,18 +6,17 @@ from typing import Any
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import decode_http, encode_http
 from consumers.tuned.mixins import OwnLoopHttp
 
 
 class EchoConsumer(OwnLoopHttp, AsyncHttpConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
     bytes_read = 0
 
     async def http_request(self, message: Any) -> None:
         if not self.body:  # HTTP has no event for it: a connection is its first piece
-            journal.connected(self.scope)
+            connection_log.connected(self.scope)
         # A body that has grown too large is answered at once, whatever is still to come.
         self.bytes_read += len(message.get("body", b""))
         if self.bytes_read > settings.LIMITS.max_message_bytes:
@@ -25,7 +24,7 @@ class EchoConsumer(OwnLoopHttp, AsyncHttpConsumer):
         await super().http_request(message)
 
     async def handle(self, body: bytes) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         method = self.scope["method"]
         request = decode_http(method, self.scope["query_string"], body, settings.LIMITS)
         if request.delay:
@@ -34,4 +33,4 @@ class EchoConsumer(OwnLoopHttp, AsyncHttpConsumer):
         await self.send_response(reply.status, reply.body, headers=reply.headers)
 
     async def disconnect(self) -> None:
-        journal.disconnected(self.scope)
+        connection_log.disconnected(self.scope)

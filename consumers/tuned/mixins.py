@@ -137,7 +137,7 @@ def _refuse_layer(consumer: Any, alias: str) -> None:
     if get_channel_layer(alias) is not None:
         raise ImproperlyConfigured(
             f"{consumer.__qualname__} would not hear its channel layer {alias!r}: "
-            'set channel_layer_alias = "none", or leave out the mixin.'
+            "set channel_layer_alias = None, or leave out the mixin."
         )
 
 

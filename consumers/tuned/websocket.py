@@ -5,24 +5,22 @@ from time import sleep
 from channels.generic.websocket import WebsocketConsumer
 from django.conf import settings
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import answer, decode, encode
 from consumers.tuned.mixins import OneHop
 
 
 class EchoConsumer(OneHop, WebsocketConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
-
     def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         self.accept()
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         request = decode(text_data or bytes_data or b"", settings.LIMITS)
         if request.delay:
             sleep(request.delay)
         self.send(encode(answer(request)))
 
     def disconnect(self, code: int) -> None:
-        journal.disconnected(self.scope, code)
+        connection_log.disconnected(self.scope, code)

@@ -4,14 +4,12 @@ import json
 
 from channels.generic.http import AsyncHttpConsumer
 
-from consumers import journal
+from consumers import connection_log
 
 
 class ChatConsumer(AsyncHttpConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
-
     async def handle(self, body: bytes) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         body_json = json.loads(body)
         message = body_json["message"]
         await self.send_response(
@@ -21,4 +19,4 @@ class ChatConsumer(AsyncHttpConsumer):
         )
 
     async def disconnect(self) -> None:
-        journal.disconnected(self.scope)
+        connection_log.disconnected(self.scope)

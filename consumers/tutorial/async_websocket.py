@@ -4,21 +4,19 @@ import json
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from consumers import journal
+from consumers import connection_log
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
-    channel_layer_alias = "none"  # no such layer: an echo lives without Redis
-
     async def connect(self) -> None:
-        journal.connected(self.scope)
+        connection_log.connected(self.scope)
         await self.accept()
 
     async def receive(self, text_data: str) -> None:
-        journal.received(self.scope)
+        connection_log.received(self.scope)
         text_data_json = json.loads(text_data)
         message = text_data_json["message"]
         await self.send(text_data=json.dumps({"message": message}))
 
     async def disconnect(self, close_code: int) -> None:
-        journal.disconnected(self.scope, close_code)
+        connection_log.disconnected(self.scope, close_code)

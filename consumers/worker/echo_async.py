@@ -5,12 +5,10 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from consumers.worker.work import reply
+from consumers.worker.worker_client import reply
 
 
 class EchoWorker(AsyncConsumer):
-    channel_layer_alias = "none"  # the worker listens for it, and it replies on another's channel
-
     async def echo_request(self, event: Any) -> None:
         if event["delay"]:
             await sleep(event["delay"])

@@ -6,12 +6,10 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.consumer import SyncConsumer
 
-from consumers.worker.work import reply
+from consumers.worker.worker_client import reply
 
 
 class EchoWorker(SyncConsumer):
-    channel_layer_alias = "none"  # the worker listens for it, and it replies on another's channel
-
     def echo_request(self, event: Any) -> None:
         if event["delay"]:
             sleep(event["delay"])

@@ -40,7 +40,7 @@ from sandbox.bench.report import (
     percentiles,
     spread,
 )
-from sandbox.servers import Server
+from sandbox.processes.servers import Server
 
 USUAL = 32
 """Connections, where their number is not what is looked at."""
@@ -115,7 +115,7 @@ class Experiment(Protocol):
 
 @dataclass
 class Echo:
-    """Closed loop: the most that each exhibit does, every turn in slices between the floor's."""
+    """Closed loop: the most that each exhibit does, every turn in slices between the baseline's."""
 
     lab: Lab
     plan: Plan
@@ -167,16 +167,20 @@ class Echo:
     async def turn(self, exhibit: Exhibit, connections: int, size: int) -> None:
         seconds = self.seconds(exhibit, connections, size)
         slices = max(round(seconds / self.SLICE / max(connections / 100, 1)), 2)
-        floor, own = await self.lab.side_by_side(
-            [self.lab.floor(exhibit), exhibit], connections, request(size), seconds, slices=slices
+        baseline, own = await self.lab.side_by_side(
+            [self.lab.baseline(exhibit), exhibit],
+            connections,
+            request(size),
+            seconds,
+            slices=slices,
         )
-        self.turns[connections, size, exhibit.id].append((own, floor))
+        self.turns[connections, size, exhibit.id].append((own, baseline))
         if self.is_usual(connections, size):
             self.lab.most[exhibit.id].append(own.per_second)
 
     def add_to(self, report: Report) -> None:
         for (connections, size, exhibit), turns in self.turns.items():
-            rounds = [Round(own.per_second, floor.per_second) for own, floor in turns]
+            rounds = [Round(own.per_second, baseline.per_second) for own, baseline in turns]
             samples = [own for own, _ in turns]
             replies = sum(len(sample.latencies) for sample in samples)
             report.echo.append(
@@ -568,8 +572,8 @@ def _percentiles(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def _shares(rounds: Sequence[Round]) -> Spread:
-    """Of the floor, where it answered: on a busy machine a short turn may see nothing."""
-    shares = [one.per_second / one.floor_per_second for one in rounds if one.floor_per_second]
+    """Of the baseline, where it answered: on a busy machine a short turn may see nothing."""
+    shares = [one.per_second / one.baseline_per_second for one in rounds if one.baseline_per_second]
     return spread(shares or [0.0])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 
 from sandbox.bench.report import Report, from_json
-from sandbox.servers import ROOT
+from sandbox.processes.servers import ROOT
 
 README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results" / "figures.json"
@@ -46,7 +46,7 @@ class _Found:
             if (row.server, row.connections, row.payload_bytes) == (server, CONNECTIONS, PAYLOAD)
         ]
         self.rate = {row.exhibit: row.per_second.median for row in rows}
-        self.share = {row.exhibit: row.share_of_floor for row in rows}
+        self.share = {row.exhibit: row.share_of_baseline for row in rows}
         stalls = [row for row in report.stall if row.server == server]
         self.stall = {
             edition: max(
@@ -73,7 +73,7 @@ class _Found:
         return f"{min(ratios):.2f} to {max(ratios):.2f}"
 
     def times(self, exhibit: str, other: str) -> str:
-        """How many times as much as the other, by their shares of the same floor."""
+        """How many times as much as the other, by their shares of the same baseline."""
         return f"{self.share[exhibit].median / self.share[other].median:.1f}"
 
 
@@ -127,13 +127,15 @@ def _tables(report: Report) -> Iterator[str]:
     for server in report.servers:
         found = _Found(report, server.name)
         name = f"{server.name.capitalize()} {server.version}"
-        yield f"Round trips a second on {name} (share of the floor):\n"
+        yield f"Round trips a second on {name} (share of the baseline):\n"
         yield f"| | {' | '.join(f'`{edition}`' for edition in EDITIONS)} |"
         yield "|---" * (len(EDITIONS) + 1) + "|"
         for slug, name in TYPES.items():
             cells = (found.cell(f"{edition}/{slug}") for edition in EDITIONS)
             yield f"| `{name}` | {' | '.join(cells)} |"
-        others = [one for one in found.rate if one.startswith(("floor/", "starlette/", "fastapi/"))]
+        others = [
+            one for one in found.rate if one.startswith(("baseline/", "starlette/", "fastapi/"))
+        ]
         cells = (f"`{one}` {found.cell(one)}" for one in others)
         yield "\n" + _wrapped(f"Beside them: {', '.join(cells)}.") + "\n"
 
@@ -142,15 +144,16 @@ def _made_with(report: Report) -> Iterator[str]:
     names = ("python", "django", "channels", "asgiref")
     versions = ", ".join(f"{name.capitalize()} {report.versions[name]}" for name in names)
     noise = [
-        row.share_of_floor.median
+        row.share_of_baseline.median
         for row in report.echo
-        if row.exhibit.startswith("floor/")
+        if row.exhibit.startswith("baseline/")
         and (row.connections, row.payload_bytes) == (CONNECTIONS, PAYLOAD)
     ]
     yield _wrapped(
         f"""Measured on {report.started[:10]} with {versions}; {report.machine["cores"]} cores,
-        {report.cores}; medians of {report.rounds} rounds, in brackets the share of the floor, which
-        took its turn beside each. Beside itself it came to {min(noise):.2f} to {max(noise):.2f}:
+        {report.cores}; medians of {report.rounds} rounds, in brackets the share of the baseline,
+        which took its turn beside each. Beside itself it came to {min(noise):.2f} to
+        {max(noise):.2f}:
         that is the noise. `python manage.py bench` measures on your machine."""
     )
     yield ""

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 
 from sandbox.bench.report import Latency, Report, Stalled, left_out
 
-EDITIONS = ("floor", "tuned", "echo", "stock", "tutorial", "rooms", "starlette", "fastapi")
+EDITIONS = ("baseline", "tuned", "echo", "stock", "tutorial", "rooms", "starlette", "fastapi")
 """Each has a colour of its own, the same in all charts."""
 
 
@@ -25,7 +25,7 @@ def as_html(report: Report) -> str:
         "servers": servers,
         "editions": editions,
     }
-    return render_to_string("bench/report.html", context)
+    return render_to_string("bench/output/report.html", context)
 
 
 def _exhibits(report: Report) -> Iterator[str]:
@@ -41,18 +41,18 @@ def _charts(report: Report, server: str) -> Iterator["Bars | Curves | Strips"]:
         of(report.echo), lambda row: (row.connections, row.payload_bytes)
     ):
         yield Bars(
-            "Throughput as a share of the floor: "
+            "Throughput as a share of the baseline: "
             f"{connections} connection{pluralize(connections)}, {filesizeformat(size)}",
             "How much of what a bare ASGI callable does on this server each exhibit does, one "
             "request in flight on each connection; the line spans all rounds.",
             [
                 Bar(
                     row.exhibit,
-                    row.share_of_floor.median,
-                    f"{row.share_of_floor.median:.2f}",
+                    row.share_of_baseline.median,
+                    f"{row.share_of_baseline.median:.2f}",
                     f"{row.per_second.median:,.0f} round trips a second, "
                     f"{row.cpu_microseconds:.0f} µs of the server's processor each",
-                    (row.share_of_floor.low, row.share_of_floor.high),
+                    (row.share_of_baseline.low, row.share_of_baseline.high),
                 )
                 for row in rows
             ],
@@ -146,7 +146,7 @@ class Bar:
 class Bars:
     """Bars of which the longest is as wide as the page lets it."""
 
-    template = "bench/bars.html"
+    template = "bench/output/bars.html"
 
     def __init__(self, title: str, sentence: str, bars: Sequence[Bar]) -> None:
         self.title, self.sentence = title, sentence
@@ -165,7 +165,7 @@ class Bars:
 class Curves:
     """Latency by percentile, one panel for each consumer type, one line for each edition."""
 
-    template = "bench/curves.html"
+    template = "bench/output/curves.html"
     WIDTH: ClassVar[int] = 260
     HEIGHT: ClassVar[int] = 160
     # Each further nine is as wide as the one before; the slowest of all has no place of its own.
@@ -173,11 +173,11 @@ class Curves:
         "p50": 0.3, "p75": 0.6, "p90": 1, "p95": 1.3, "p99": 2, "p99.9": 3, "max": 3.5,
     }  # fmt: skip
     TYPES: ClassVar[dict[str, tuple[str, ...]]] = {
-        "websocket": ("floor/websocket",),
-        "async-websocket": ("floor/websocket", "starlette/websocket", "fastapi/websocket"),
-        "json-websocket": ("floor/websocket",),
-        "async-json-websocket": ("floor/websocket",),
-        "async-http": ("floor/http", "starlette/http", "fastapi/http"),
+        "websocket": ("baseline/websocket",),
+        "async-websocket": ("baseline/websocket", "starlette/websocket", "fastapi/websocket"),
+        "json-websocket": ("baseline/websocket",),
+        "async-json-websocket": ("baseline/websocket",),
+        "async-http": ("baseline/http", "starlette/http", "fastapi/http"),
     }
     """Who else belongs beside the exhibits of each type."""
 
@@ -213,7 +213,7 @@ class Curves:
     @staticmethod
     def _is_of(exhibit: str, type_: str) -> bool:
         edition, _, slug = exhibit.partition("/")
-        return slug == type_ and edition not in {"floor", "starlette", "fastapi"}
+        return slug == type_ and edition not in {"baseline", "starlette", "fastapi"}
 
     def _x(self, place: float) -> float:
         first, last = self.PLACES["p50"], self.PLACES["max"]
@@ -226,7 +226,7 @@ class Curves:
 class Strips:
     """A row for each neighbour, time from left to right, darker where replies took longer."""
 
-    template = "bench/strips.html"
+    template = "bench/output/strips.html"
     title = "Stall: what the neighbours wait while one exhibit blocks for a second"
     sentence = (
         "Each row is a neighbour, each cell the slowest of its replies in a twentieth of a second; "

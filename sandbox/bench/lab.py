@@ -17,12 +17,13 @@ from django.conf import settings
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
-from sandbox.redis import complaint, find_server
-from sandbox.servers import Server, child, free_port, serve
+from sandbox.layers.redis_url import complaint
+from sandbox.processes.redis import find_server
+from sandbox.processes.servers import Server, child, free_port, serve
 
 SMALL = 32
 """Bytes of the usual request."""
-FLOORS = {"ws": "floor/websocket", "http": "floor/http"}
+BASELINES = {"ws": "baseline/websocket", "http": "baseline/http"}
 SANDBOX = "sandbox.asgi:application"
 PEERS = "sandbox.bench.peers:application"
 
@@ -43,7 +44,7 @@ class Exhibit:
 
     @property
     def is_consumer(self) -> bool:
-        return self.application == SANDBOX and self.edition != "floor"
+        return self.application == SANDBOX and self.edition != "baseline"
 
 
 PEER_EXHIBITS = tuple(
@@ -76,11 +77,11 @@ class Lab:
     def process(self, exhibit: Exhibit) -> psutil.Process:
         return psutil.Process(self.running[exhibit.application].process.pid)
 
-    def floor(self, exhibit: Exhibit) -> Exhibit:
+    def baseline(self, exhibit: Exhibit) -> Exhibit:
         for one in self.exhibits:
-            if one.id == FLOORS[exhibit.protocol]:
+            if one.id == BASELINES[exhibit.protocol]:
                 return one
-        raise UnfitError("there is no floor to measure it against")
+        raise UnfitError("there is no baseline to measure it against")
 
     @asynccontextmanager
     async def lines(self, exhibit: Exhibit, count: int) -> AsyncIterator[list[Line]]:

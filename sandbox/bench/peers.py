@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from consumers import journal
+from consumers import connection_log
 from consumers.contract import Limits, answer, decode, decode_http, encode, encode_http
 
 LIMITS = Limits()
@@ -29,7 +29,7 @@ class StarletteWebSocket(WebSocketEndpoint):
         await websocket.accept()
 
     async def on_receive(self, websocket: WebSocket, data: str) -> None:
-        journal.received(websocket.scope)
+        connection_log.received(websocket.scope)
         request = decode(data, LIMITS)
         if request.delay:
             await sleep(request.delay)
@@ -37,7 +37,7 @@ class StarletteWebSocket(WebSocketEndpoint):
 
 
 async def starlette_http(request: Request) -> Response:
-    journal.received(request.scope)
+    connection_log.received(request.scope)
     asked = decode_http(request.method, b"", await request.body(), LIMITS)
     if asked.delay:
         await sleep(asked.delay)
@@ -58,7 +58,7 @@ fastapi = FastAPI()
 async def fastapi_websocket(websocket: WebSocket) -> None:
     await websocket.accept()
     async for data in websocket.iter_text():
-        journal.received(websocket.scope)
+        connection_log.received(websocket.scope)
         request = decode(data, LIMITS)
         if request.delay:
             await sleep(request.delay)
@@ -67,7 +67,7 @@ async def fastapi_websocket(websocket: WebSocket) -> None:
 
 @fastapi.post("/http/")
 async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
-    journal.received(request.scope)
+    connection_log.received(request.scope)
     asked = decode_http(request.method, b"", await request.body(), LIMITS)
     if asked.delay:
         await sleep(asked.delay)

@@ -27,10 +27,10 @@ class Spread(Struct, frozen=True):
 
 
 class Round(Struct, frozen=True):
-    """One turn of an exhibit, and of the floor just before it."""
+    """One turn of an exhibit, and of the baseline just before it."""
 
     per_second: float
-    floor_per_second: float
+    baseline_per_second: float
 
 
 class Throughput(Struct, frozen=True):
@@ -41,7 +41,7 @@ class Throughput(Struct, frozen=True):
     connections: int
     payload_bytes: int
     per_second: Spread
-    share_of_floor: Spread
+    share_of_baseline: Spread
     cpu_microseconds: float
     """Of the server's processor time, for one round trip."""
     latency: Latency

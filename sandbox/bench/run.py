@@ -17,12 +17,12 @@ from consumers.catalogue import CATALOGUE
 from sandbox.bench import cores
 from sandbox.bench.client import connect, disconnect
 from sandbox.bench.experiments import EXPERIMENTS, QUICK, Plan, Step
-from sandbox.bench.lab import FLOORS, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, UnfitError, started
+from sandbox.bench.lab import BASELINES, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, UnfitError, started
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.compare.engine import Target, compare, questions
-from sandbox.machine import machine, versions
-from sandbox.servers import ROOT, child
+from sandbox.processes.machine import machine, versions
+from sandbox.processes.servers import ROOT, child
 
 CLIENT = ("picows", "httptools", "uvloop")
 SCHEMES = {"websocket": "ws", "http": "http"}
@@ -41,9 +41,9 @@ class Watcher(Protocol):
 
 
 def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
-    """Find exhibits in the catalogue, with the floors that they are measured against."""
+    """Find exhibits in the catalogue, with the baselines that they are measured against."""
     protocols = {one.protocol for one in CATALOGUE if one.id in ids}
-    wanted = {*ids, *(FLOORS[SCHEMES[protocol]] for protocol in protocols)}
+    wanted = {*ids, *(BASELINES[SCHEMES[protocol]] for protocol in protocols)}
     found = [
         Exhibit(one.id, one.url, SCHEMES[one.protocol]) for one in CATALOGUE if one.id in wanted
     ]

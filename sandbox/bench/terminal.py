@@ -90,13 +90,13 @@ def _echo(report: Report) -> Iterator[Table]:
         table = _table(
             f"echo: the most that each does on {server}, "
             f"{_many(connections, 'connection')}, {_size(size)}",
-            ("per second", BAR, "share of floor", SPREAD, "p50 ms", "p99 ms", "CPU µs"),
+            ("per second", BAR, "share of baseline", SPREAD, "p50 ms", "p99 ms", "CPU µs"),
         )
         for row in rows:
             table.add_row(
                 _name(row.exhibit, row.errors),
                 f"{row.per_second.median:,.0f}",
-                *_share(row.share_of_floor),
+                *_share(row.share_of_baseline),
                 _ms(row.latency, "p50"),
                 _ms(row.latency, "p99"),
                 f"{row.cpu_microseconds:.0f}",

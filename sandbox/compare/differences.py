@@ -13,10 +13,6 @@ from sandbox.compare.steps import brief, request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
 
-LOOSE_EDITIONS = ("tutorial",)
-"""They write JSON in their own way. The probe ``reply-bytes`` says so; elsewhere values count."""
-
-
 STALLING = ("stock/websocket", "stock/json-websocket")
 """A wait in one of these exhibits is a wait for all."""
 
@@ -36,7 +32,7 @@ class Difference:
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
 
 ALL = ("*",)
-CAREFUL = ("echo/*", "stock/*", "tuned/*", "floor/*", "rooms/*", "worker/*")
+CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "worker/*")
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _SERVERS = (

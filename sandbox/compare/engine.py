@@ -10,10 +10,10 @@ from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode
 
 from consumers.catalogue import Exhibit
-from sandbox.compare.differences import LOOSE_EDITIONS, STALLING, declared
+from sandbox.compare.differences import declared
 from sandbox.compare.probes import TABLES, Probe
 from sandbox.compare.steps import Disconnected, Session
-from sandbox.compare.wire import ClosedError, Event, RefusedError
+from sandbox.wire import ClosedError, Event, RefusedError
 
 Verdict = Literal["same", "declared", "differs", "n/a"]
 
@@ -93,7 +93,7 @@ def _in_turn(questions: list[tuple[Exhibit, Probe]]) -> list[list[tuple[Exhibit,
     for exhibit, probe in questions:
         if not probe.watches_clock:
             together.append((exhibit, probe))
-        elif exhibit.id in STALLING:
+        elif not (exhibit.is_async or exhibit.edition.isolated):  # its wait may be a wait for all
             alone.append([(exhibit, probe)])
         else:
             timed.append((exhibit, probe))
@@ -107,7 +107,7 @@ def questions(
     return [
         (exhibit, probe)
         for exhibit in exhibits
-        for probe in TABLES.get(exhibit.edition, ())
+        for probe in TABLES[exhibit.edition.probes]
         if not probes or probe.id in probes
     ]
 
@@ -118,7 +118,7 @@ async def _cell(target: Target, exhibit: Exhibit, probe: Probe, seconds: float) 
         return replace(blank, reason=probe.because)
     if probe.reads_log and target.log is None:
         return replace(blank, reason="Only the server's own log can tell, and it is not here.")
-    loose = exhibit.edition in LOOSE_EDITIONS and not probe.exact
+    loose = not exhibit.edition.keeps_contract and not probe.exact
     session = Session(exhibit, target.url, target.log, loose)
     seen = await _seen(session, probe, seconds)
     verdict, reason = judge(probe, exhibit, target.server, seen)

@@ -866,13 +866,9 @@ SCOPE = (
 )
 
 TABLES: dict[str, tuple[Probe, ...]] = {
-    "echo": CONTRACT,
-    "tutorial": CONTRACT,
-    "stock": CONTRACT,
-    "tuned": CONTRACT,
-    "floor": CONTRACT,
+    "contract": CONTRACT,
     "rooms": ROOMS,
     "worker": WORKER,
     "scope": SCOPE,
 }
-"""The probes of each edition."""
+"""The groups of probes that an edition may name."""

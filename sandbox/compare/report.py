@@ -8,10 +8,10 @@ from itertools import groupby
 
 from django.template.loader import render_to_string
 
-from consumers.catalogue import EDITIONS, Exhibit
+from consumers.catalogue import Edition, Exhibit
 from sandbox.compare.engine import Cell, Target, Verdict
 from sandbox.compare.probes import TABLES, Probe
-from sandbox.machine import machine, versions
+from sandbox.processes.machine import machine, versions
 
 SCHEMA = 1
 
@@ -27,7 +27,7 @@ LEGEND: dict[Verdict, str] = {
 class Matrix:
     """The cells of one edition on one server: probes down, exhibits across."""
 
-    edition: str
+    edition: Edition
     target: Target
     exhibits: tuple[Exhibit, ...]
     probes: tuple[Probe, ...]
@@ -72,13 +72,13 @@ class Report:
         return not self.count["differs"]
 
     @property
-    def editions(self) -> list[str]:
+    def editions(self) -> list[Edition]:
         return list(dict.fromkeys(exhibit.edition for exhibit in self.exhibits))
 
     @property
     def probes(self) -> list[Probe]:
         asked = {cell.probe for cell in self.cells}
-        tables = dict.fromkeys(TABLES[edition] for edition in self.editions)
+        tables = dict.fromkeys(TABLES[edition.probes] for edition in self.editions)
         return [probe for table in tables for probe in table if probe.id in asked]
 
     def of(self, verdict: Verdict) -> list[Cell]:
@@ -89,7 +89,7 @@ class Report:
             self.matrix(edition, target) for edition in self.editions for target in self.targets
         ]
 
-    def matrix(self, edition: str, target: Target) -> Matrix:
+    def matrix(self, edition: Edition, target: Target) -> Matrix:
         exhibits = tuple(one for one in self.exhibits if one.edition == edition)
         ids = {exhibit.id for exhibit in exhibits}
         cells = {
@@ -98,10 +98,10 @@ class Report:
             if cell.server == target.server and cell.exhibit in ids
         }
         asked = {probe for probe, _ in cells}
-        probes = tuple(probe for probe in TABLES[edition] if probe.id in asked)
+        probes = tuple(probe for probe in TABLES[edition.probes] if probe.id in asked)
         return Matrix(edition, target, exhibits, probes, cells)
 
-    def between_servers(self, edition: str) -> list[Disagreement]:
+    def between_servers(self, edition: Edition) -> list[Disagreement]:
         """Find the probes that the servers do not agree on."""
         matrices = [self.matrix(edition, target) for target in self.targets]
         found: dict[tuple[str, ...], Disagreement] = {}
@@ -124,9 +124,9 @@ class Report:
             named = [one.id for one in all_of_it if one.id in ids]
             websockets = [one.id for one in all_of_it if one.protocol == "websocket"]
             if len(named) == len(all_of_it) > 1:
-                names.append(f"{edition}/*")
+                names.append(f"{edition.name}/*")
             elif named == websockets and len(named) > 1:
-                names.append(f"{edition}/*websocket")
+                names.append(f"{edition.name}/*websocket")
             else:
                 names += named
         return ", ".join(names)
@@ -172,7 +172,7 @@ def as_json(report: Report) -> str:
             for target in report.targets
         ],
         "exhibits": [
-            {"id": one.id, "edition": one.edition, "type": one.type, "url": one.url}
+            {"id": one.id, "edition": one.edition.name, "type": one.type, "url": one.url}
             for one in report.exhibits
         ],
         "probes": [
@@ -220,7 +220,6 @@ def as_html(report: Report) -> str:
     matrices = [
         {
             "matrix": matrix,
-            "sentence": EDITIONS[matrix.edition],
             "groups": [
                 (
                     group,
@@ -235,7 +234,7 @@ def as_html(report: Report) -> str:
         for matrix in report.matrices()
     ]
     return render_to_string(
-        "compare/report.html",
+        "compare/output/report.html",
         {
             "report": report,
             "legend": LEGEND,
@@ -263,8 +262,10 @@ def _markdown_matrices(report: Report) -> Iterator[str]:
     for verdict, meaning in LEGEND.items():
         yield f"- **{verdict}**: {meaning}"
     for matrix in report.matrices():
-        heading = f"**{matrix.edition}** on {matrix.target.server}, {len(matrix.probes)} probes"
-        yield f"\n{heading}: {EDITIONS[matrix.edition]}\n"
+        heading = (
+            f"**{matrix.edition.name}** on {matrix.target.server}, {len(matrix.probes)} probes"
+        )
+        yield f"\n{heading}: {matrix.edition.sentence}\n"
         yield from _markdown_head("", [f"`{exhibit.slug}`" for exhibit in matrix.exhibits])
         for group, asked in matrix.groups():
             columns = zip(*(matrix.row(probe) for probe in asked), strict=True)
@@ -285,7 +286,7 @@ def _markdown_servers(report: Report) -> Iterator[str]:
     for edition, rows in between(report):
         yield ""
         servers = [target.server for target in report.targets]
-        yield from _markdown_head(f"`{edition}`", [*servers, "why"])
+        yield from _markdown_head(f"`{edition.name}`", [*servers, "why"])
         for row in rows:
             probes = _codes(probe.id for probe in row.probes)
             yield _markdown_row(
@@ -293,7 +294,7 @@ def _markdown_servers(report: Report) -> Iterator[str]:
             )
 
 
-def between(report: Report) -> list[tuple[str, list[Disagreement]]]:
+def between(report: Report) -> list[tuple[Edition, list[Disagreement]]]:
     """Find what several servers do not agree on, by the edition that shows it first."""
     if len(report.targets) == 1:
         return []

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from consumers.catalogue import CATALOGUE, Exhibit
+from consumers.catalogue import Exhibit, exhibits
 from sandbox.compare.steps import Session, brief
-from sandbox.compare.wire import (
+from sandbox.wire import (
     ClosedError,
     EventStream,
     RefusedError,
@@ -18,7 +18,7 @@ from sandbox.compare.wire import (
     websocket,
 )
 
-DOORS = tuple(exhibit for exhibit in CATALOGUE if exhibit.edition == "rooms")
+DOORS = exhibits("rooms")
 """The types, by which one may be in a room."""
 SECRET = "c2VjcmV0"  # noqa: S105 # and nobody's
 

@@ -13,8 +13,8 @@ from consumers.catalogue import Exhibit
 from sandbox.compare.engine import CELL_SECONDS, Cell, Target, agree, compare
 from sandbox.compare.probes import LIMITS, Probe
 from sandbox.compare.report import Report
-from sandbox.compare.wire import TIMEOUT, ClosedError, http
-from sandbox.servers import ARGUMENTS, serve
+from sandbox.processes.servers import ARGUMENTS, serve
+from sandbox.wire import TIMEOUT, ClosedError, http
 
 
 class UnreachableError(Exception):

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from websockets.frames import CloseCode, Opcode
 
 from consumers.catalogue import Exhibit
-from sandbox.compare.wire import (
+from sandbox.wire import (
     Header,
     HttpConnection,
     Pong,
@@ -134,7 +134,7 @@ class Session:
         body = payload.encode() if isinstance(payload, str) else payload
         response = await self.request("POST", on=on, body=body)
         words = self.words(response.body.decode(errors="backslashreplace"), expected)
-        done = HTTPStatus.ACCEPTED if self.exhibit.edition == "rooms" else HTTPStatus.OK
+        done = self.exhibit.edition.http_status
         if response.status == HTTP_STATUS.get(words, done):
             return words
         return http_words(response.status, words)

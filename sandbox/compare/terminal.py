@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from consumers.catalogue import EDITIONS
+from consumers.catalogue import Edition
 from sandbox.compare.engine import Verdict
 from sandbox.compare.report import LEGEND, Disagreement, Matrix, Report, alike, between
 
@@ -34,8 +34,10 @@ def show(report: Report, console: Console) -> None:
     for matrix in matrices:
         target = matrix.target
         console.print()
-        console.print(Text(f"{matrix.edition} on {target.server} {target.version}", style="bold"))
-        console.print(EDITIONS[matrix.edition])
+        console.print(
+            Text(f"{matrix.edition.name} on {target.server} {target.version}", style="bold")
+        )
+        console.print(matrix.edition.sentence)
         if is_narrow:
             for number, exhibit in enumerate(matrix.exhibits, start=1):
                 console.print(f"{number} {exhibit.slug}", highlight=False)
@@ -75,8 +77,8 @@ def _table(matrix: Matrix, words: Mapping[Verdict, str]) -> Table:
     return table
 
 
-def _servers(edition: str, rows: list[Disagreement], report: Report) -> Group:
-    heading = f"{edition}: what the servers make of the same consumers"
+def _servers(edition: Edition, rows: list[Disagreement], report: Report) -> Group:
+    heading = f"{edition.name}: what the servers make of the same consumers"
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for target in report.targets:

@@ -24,11 +24,11 @@ from sandbox.bench.lab import Lab
 from sandbox.bench.report import Latency, Report, Spread, from_json, json_schema, left_out
 from sandbox.bench.run import Bench, find, plan
 from sandbox.compare import engine
-from sandbox.redis import find_server
-from sandbox.servers import ROOT
+from sandbox.processes.redis import find_server
+from sandbox.processes.servers import ROOT
 
 EXHIBITS = {"echo/async-http", "tuned/websocket"}
-FLOORS = {"floor/http", "floor/websocket"}
+BASELINES = {"baseline/http", "baseline/websocket"}
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,15 @@ def test_a_run_says_what_it_was_made_with(report: Report) -> None:
 
 
 def test_echo_measures_every_exhibit_beside_the_floor(report: Report) -> None:
-    """Each exhibit, and the floor itself, has a round trip rate and its share of the floor's."""
+    """Each exhibit, and the baseline too, has a round trip rate and its share of the baseline."""
     rows = {row.exhibit: row for row in report.echo}
 
-    assert rows.keys() == EXHIBITS | FLOORS
+    assert rows.keys() == EXHIBITS | BASELINES
     for row in rows.values():
         assert (row.connections, row.payload_bytes) == (2, 32)
         assert len(row.rounds) == 2
         assert is_spread(row.per_second)
-        assert is_spread(row.share_of_floor)
+        assert is_spread(row.share_of_baseline)
         assert is_latency(row.latency)
         assert row.errors == 0
 
@@ -118,9 +118,9 @@ def test_who_costs_what_another_costs_is_left_out(ids: list[str], measured: set[
     lab = Lab("daphne", find(ids, peers=False), {})
 
     usual = {step.exhibit for step in Echo(lab, plan(connections=[32], payloads=[32])).steps()}
-    assert usual == {*ids, "floor/websocket"}
+    assert usual == {*ids, "baseline/websocket"}
     elsewhere = {step.exhibit for step in experiments.Latency(lab, plan()).steps()}
-    assert elsewhere == {*measured, "floor/websocket"}
+    assert elsewhere == {*measured, "baseline/websocket"}
 
 
 def test_a_report_says_who_was_left_out() -> None:
@@ -142,7 +142,7 @@ def test_a_codec_is_no_matter_to_an_idle_connection() -> None:
     lab = Lab("daphne", find(ids, peers=False), {})
 
     idle = {step.exhibit for step in Connections(lab, plan()).steps()}
-    assert idle == {"echo/async-websocket", "tuned/json-websocket", "floor/websocket"}
+    assert idle == {"echo/async-websocket", "tuned/json-websocket", "baseline/websocket"}
 
 
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:
@@ -153,7 +153,7 @@ def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:
 
 def test_latency_is_measured_at_a_share_of_what_echo_found(report: Report) -> None:
     """Each exhibit gets half of what it was seen to do, and answers all of it."""
-    assert {row.exhibit for row in report.latency} == EXHIBITS | FLOORS
+    assert {row.exhibit for row in report.latency} == EXHIBITS | BASELINES
     assert {row.load for row in report.latency} == {0.5}
     most = {row.exhibit: row.per_second for row in report.echo}
     for row in report.latency:
@@ -175,7 +175,7 @@ def test_delay_is_measured_against_what_waiting_allows(report: Report) -> None:
 def test_stall_follows_the_neighbours_while_one_blocks(report: Report) -> None:
     """Only sync exhibits block; every exhibit's latencies are there, before and meanwhile."""
     assert {row.blocker for row in report.stall} == {"tuned/websocket"}
-    assert {row.neighbour for row in report.stall} == EXHIBITS | FLOORS
+    assert {row.neighbour for row in report.stall} == EXHIBITS | BASELINES
     for row in report.stall:
         assert is_spread(row.added_p99)
         assert len(row.trace) == 40
@@ -185,7 +185,7 @@ def test_stall_follows_the_neighbours_while_one_blocks(report: Report) -> None:
 
 def test_connections_are_counted_and_weighed(report: Report) -> None:
     """Idle sockets are opened as many as asked, and the memory and threads of each are told."""
-    assert {row.exhibit for row in report.connections} == {"tuned/websocket", "floor/websocket"}
+    assert {row.exhibit for row in report.connections} == {"tuned/websocket", "baseline/websocket"}
     for row in report.connections:
         assert row.opened == row.asked == 2
         assert row.per_second > 0
@@ -261,7 +261,7 @@ def test_ctrl_c_leaves_what_is_complete() -> None:
     assert not bench.report.is_complete
     assert bench.report.stall == []
     assert {row.exhibit for row in bench.report.echo} == {
-        *("floor/websocket", "tuned/websocket", "starlette/websocket", "fastapi/websocket")
+        *("baseline/websocket", "tuned/websocket", "starlette/websocket", "fastapi/websocket")
     }
     assert sorted(len(row.rounds) for row in bench.report.echo) == [1, 1, 1, 2]
     assert all(row.errors == 0 for row in bench.report.echo)
@@ -324,7 +324,7 @@ def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyP
     ("arguments", "complaint"),
     [
         (["no-such"], "no experiment, exhibit or edition 'no-such' to measure: choose from echo"),
-        (["tuned", "echo", "floor"], "no experiment, exhibit or edition 'floor'"),
+        (["tuned", "echo", "baseline"], "no experiment, exhibit or edition 'baseline'"),
         (["--rounds", "0"], "'0' is not a number over 0"),
         (["--payload", "65537"], "'65537' is not a number from 15 to 65536"),
         (["--payload", "14"], "'14' is not a number from 15 to 65536"),

@@ -19,7 +19,7 @@ def made_up() -> Report:
         seconds_each=0.2,
         servers=[Server("daphne", "4.2.3")],
     )
-    for number, exhibit in enumerate([*EXHIBITS, "floor/websocket", "floor/http"], 1):
+    for number, exhibit in enumerate([*EXHIBITS, "baseline/websocket", "baseline/http"], 1):
         rate, share = number * 1000.0, number / 20
         report.echo.append(
             Throughput(
@@ -60,7 +60,7 @@ def test_every_figure_is_measured() -> None:
     assert (
         "| `WebsocketConsumer` | 1,000 (0.05) | 6,000 (0.30) | 11,000 (0.55) | 16,000 (0.80) |"
     ) in said
-    assert "Beside them: `floor/websocket` 21,000 (1.05)" in said
+    assert "Beside them: `baseline/websocket` 21,000 (1.05)" in said
     assert "Beside itself it came to 1.05 to 1.10: that is the noise." in said
     assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in said
 

@@ -9,7 +9,7 @@ from consumers.catalogue import CATALOGUE, Exhibit
 from sandbox.compare.engine import agree, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
-from sandbox.servers import ARGUMENTS, installed
+from sandbox.processes.servers import ARGUMENTS, installed
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,9 @@ def report() -> Report:
     return run([started("daphne")], questions(CATALOGUE))
 
 
-README_EXHIBITS = [one for one in CATALOGUE if one.edition in ("echo", "tutorial")]
+README_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]
 SERVERS_EXHIBITS = [
-    one for one in CATALOGUE if one.edition == "echo" or one.id == "tutorial/websocket"
+    one for one in CATALOGUE if one.edition.name == "echo" or one.id == "tutorial/websocket"
 ]
 
 

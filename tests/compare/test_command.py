@@ -22,7 +22,7 @@ import trustme
 from django.core.management import CommandError, call_command
 
 from sandbox.compare.run import started
-from sandbox.servers import ROOT, Server, child, free_port, installed
+from sandbox.processes.servers import ROOT, Server, child, free_port, installed
 
 
 def compare(
@@ -265,7 +265,7 @@ def test_bad_input_is_told_in_a_sentence(arguments: list[str], given: str, possi
 
 def test_a_server_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is not there is named, with how to install it."""
-    monkeypatch.setattr("sandbox.servers.installed", lambda: ["daphne"])
+    monkeypatch.setattr("sandbox.processes.servers.installed", lambda: ["daphne"])
     with pytest.raises(CommandError, match="granian is not installed: pip install") as error:
         call_command("compare", "--server", "granian")
     assert error.value.returncode == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.compare.engine import questions
 from sandbox.compare.report import Report, as_markdown
 from sandbox.compare.run import run, started
-from sandbox.servers import ARGUMENTS
+from sandbox.processes.servers import ARGUMENTS
 from tests.compare.conftest import README_EXHIBITS, SERVERS_EXHIBITS
 
 README = Path(__file__).parent.parent.parent / "README.md"

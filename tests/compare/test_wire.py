@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import pytest
 from websockets.frames import Opcode
 
-from sandbox.compare.wire import (
+from sandbox.processes.servers import Server
+from sandbox.wire import (
     ClosedError,
     Pong,
     RefusedError,
@@ -16,7 +17,6 @@ from sandbox.compare.wire import (
     http_connection,
     websocket,
 )
-from sandbox.servers import Server
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from sandbox.servers import ROOT, serve
+from sandbox.processes.servers import ROOT, serve
 from tests.page.conftest import ARGUMENTS, CHROMIUM
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -6,8 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from sandbox.presets import presets, reasons
-from sandbox.servers import Server, free_port, serve
+from sandbox.processes.servers import Server, free_port, serve
+from sandbox.site.presets import presets, reasons
 from tests.page.conftest import Trouble
 
 IDENTICAL = re.compile("^All five identical")
@@ -155,7 +155,7 @@ def test_a_server_that_comes_back_is_found_again(
 def test_a_foreign_origin_is_refused(page: Page, site: Server, trouble: Trouble, slug: str) -> None:
     """A web page from elsewhere cannot open a connection: the handshake gets a 403."""
     trouble.expect("Unexpected response code: 403", "favicon.ico")
-    page.goto(f"http://evil.example:{site.port}/static/sandbox/style.css")
+    page.goto(f"http://evil.example:{site.port}/static/site/style.css")
     assert page.evaluate("origin") == f"http://evil.example:{site.port}"
     outcome = page.evaluate(
         """url => new Promise((resolve) => {

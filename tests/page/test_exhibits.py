@@ -8,10 +8,10 @@ import sys
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.servers import Server
+from consumers.catalogue import CATALOGUE, Exhibit, exhibits
+from sandbox.processes.servers import Server
 
-ECHO = [exhibit for exhibit in CATALOGUE if exhibit.edition == "echo"]
+ECHO = list(exhibits("echo"))
 WEBSOCKETS = [exhibit for exhibit in ECHO if exhibit.protocol == "websocket"]
 REPLY = '{"message":"hi"}'
 

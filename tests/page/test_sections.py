@@ -7,10 +7,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from consumers.catalogue import CATALOGUE
-from sandbox.servers import Server, free_port, serve
+from consumers.catalogue import exhibits
+from sandbox.processes.servers import Server, free_port, serve
 
-ROOMS = [exhibit.slug for exhibit in CATALOGUE if exhibit.edition == "rooms"]
+ROOMS = [exhibit.slug for exhibit in exhibits("rooms")]
 RATE = re.compile(r"^[1-9][\d,]* /s$")
 
 

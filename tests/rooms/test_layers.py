@@ -11,9 +11,9 @@ import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
-from sandbox.layers import Shard
-from tests.redis_server import Redis
-from tests.rooms.members import SLUGS, Member, members, request
+from sandbox.layers.pub_sub import Shard
+from tests.support.members import SLUGS, Member, members, request
+from tests.support.redis import Redis
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,10 +24,10 @@ def three_at_most(
 ) -> None:
     """Let no more than three messages wait for a member."""
     config: dict[str, Any] = {"capacity": 3}
-    backend = "sandbox.layers.InMemoryLayer"
+    backend = "sandbox.layers.in_memory.InMemoryLayer"
     if request.param == "redis":
         config["hosts"] = [request.getfixturevalue("redis_url")]
-        backend = "sandbox.layers.PubSubLayer"
+        backend = "sandbox.layers.pub_sub.PubSubLayer"
         publish = Shard.publish
 
         async def publish_and_be_heard(self: Shard, channel: str, message: bytes) -> None:
@@ -87,7 +87,7 @@ async def far_away(
     ):
         url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         config = {"hosts": [url], "capacity": 500}
-        backend = "sandbox.layers.PubSubLayer"
+        backend = "sandbox.layers.pub_sub.PubSubLayer"
         settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
         layer: Any = get_channel_layer("rooms")
         try:
@@ -114,7 +114,7 @@ async def test_who_cannot_be_subscribed_leaves_nothing_behind(
     word: bytes, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member that Redis does not subscribe in time is turned away, and forgotten."""
-    monkeypatch.setattr("sandbox.layers.PATIENCE", 0.2)
+    monkeypatch.setattr("sandbox.layers.pub_sub.LAYER_SECONDS", 0.2)
     async with far_away(redis_url, word, 0.5, settings) as layer:
         member = Member("async-websocket", "lobby")
         assert (await member.join())["type"] == "websocket.accept"

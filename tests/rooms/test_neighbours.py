@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
-from consumers.catalogue import CATALOGUE
-from sandbox.compare.wire import http, websocket
-from sandbox.servers import Server, serve
-from tests.rooms.clients import clients, post
-from tests.rooms.members import PATIENCE, exhibit
+from consumers.catalogue import exhibits
+from sandbox.processes.servers import Server, serve
+from sandbox.wire import http, websocket
+from tests.support.clients import clients, post
+from tests.support.members import PATIENCE, exhibit
 
 pytestmark = pytest.mark.asyncio
 
@@ -59,7 +59,7 @@ async def test_a_busy_room_delays_no_echo() -> None:
     with serve(environment={"MAX_DELAY": "4"}) as server:
         async with AsyncExitStack() as stack:
             everyone = await stack.enter_async_context(clients("waiting", server.url))
-            echoes = [one for one in CATALOGUE if one.edition == "echo"]
+            echoes = list(exhibits("echo"))
             sending = [
                 asyncio.create_task(member.send('{"message": "slow", "delay": 4}'))
                 for member in everyone

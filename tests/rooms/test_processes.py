@@ -10,16 +10,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from consumers.catalogue import CATALOGUE
-from sandbox.compare.wire import http, websocket
-from sandbox.servers import ROOT, Server, serve
-from tests.redis_server import Redis
-from tests.rooms.clients import Client, clients, post, turned_away
-from tests.rooms.members import PATIENCE, SLUGS
+from consumers.catalogue import exhibits
+from sandbox.processes.servers import ROOT, Server, serve
+from sandbox.wire import http, websocket
+from tests.support.clients import Client, clients, post, turned_away
+from tests.support.members import PATIENCE, SLUGS
+from tests.support.redis import Redis
 
 pytestmark = pytest.mark.asyncio
 
-ECHOES = [exhibit for exhibit in CATALOGUE if exhibit.edition == "echo"]
+ECHOES = list(exhibits("echo"))
 WORKER = "/worker/async-json-websocket/"
 
 

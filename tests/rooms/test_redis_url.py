@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from sandbox.compare.wire import http, websocket
-from sandbox.redis import complaint
-from sandbox.servers import ROOT, free_port, serve
-from tests.redis_server import Redis
-from tests.rooms.clients import clients, post, turned_away
+from sandbox.layers.redis_url import complaint
+from sandbox.processes.servers import ROOT, free_port, serve
+from sandbox.wire import http, websocket
+from tests.support.clients import clients, post, turned_away
+from tests.support.redis import Redis
 
 
 def check(url: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from consumers.contract import Error, answer, decode, encode
 from routing.urls import RoomConverter
-from tests.rooms.members import SLUGS, Connection, Member, members, request
+from tests.support.members import SLUGS, Connection, Member, members, request
 
 pytestmark = pytest.mark.asyncio
 
@@ -19,7 +19,7 @@ EVENTS = {b"accept": b"text/event-stream"}
 @pytest.fixture(autouse=True)
 def in_memory(settings: Settings) -> None:
     """Give each test a new in-memory layer, whatever REDIS_URL says."""
-    settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": "sandbox.layers.InMemoryLayer"}}
+    settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": "sandbox.layers.in_memory.InMemoryLayer"}}
 
 
 def groups() -> Any:

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.rooms.members import SLUGS, Member, request
+from tests.support.members import SLUGS, Member, request
 
 ROOMS = ("one", "two")
 BAD = '{"message": 1, "delay": "soon"}'
@@ -169,7 +169,7 @@ def quiet() -> Iterator[None]:
     logger.setLevel(level)
 
 
-IN_MEMORY = {"BACKEND": "sandbox.layers.InMemoryLayer", "CONFIG": {"capacity": 500}}
+IN_MEMORY = {"BACKEND": "sandbox.layers.in_memory.InMemoryLayer", "CONFIG": {"capacity": 500}}
 
 
 @pytest.mark.timeout(1200)
@@ -182,7 +182,7 @@ def test_rooms_in_any_state(layer: str, request: pytest.FixtureRequest) -> None:
         examples //= 2  # each costs three times as much
         hosts = [request.getfixturevalue("redis_url")]
         config = {"hosts": hosts, "capacity": 500}
-        rooms = {"BACKEND": "sandbox.layers.PubSubLayer", "CONFIG": config}
+        rooms = {"BACKEND": "sandbox.layers.pub_sub.PubSubLayer", "CONFIG": config}
     else:
         rooms = IN_MEMORY
     with override_settings(CHANNEL_LAYERS={**django_settings.CHANNEL_LAYERS, "rooms": rooms}):

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from consumers.catalogue import WORKERS
 from routing.channels import channel_names
 from sandbox.asgi import application
-from tests.rooms.members import Connection
+from tests.support.members import Connection
 
 PATH = "/worker/async-json-websocket/"
 
@@ -38,14 +38,14 @@ def over_redis(settings: Settings, redis_url: str) -> None:
     """Give connections and workers a layer over Redis, of small capacity, and little patience."""
     config = {"hosts": [redis_url], "capacity": 2, "prefix": uuid4().hex}
     backend = "channels_redis.core.RedisChannelLayer"
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": config}}
+    settings.CHANNEL_LAYERS = {"workers": {"BACKEND": backend, "CONFIG": config}}
     settings.WORKER_SECONDS = 0.2
 
 
 @pytest.mark.asyncio
 async def test_in_memory_no_worker_can_be_reached(settings: Settings) -> None:
     """On the in-memory layer the answer says that there can be no worker, and what to do."""
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    settings.CHANNEL_LAYERS = {"workers": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     good, bad = await ask(PATH, '{"message": 1}', "nope")
     assert json.loads(good)["error"]["code"] == "no_worker"
     assert "REDIS_URL" in good
@@ -73,7 +73,7 @@ async def test_an_answer_that_comes_too_late_is_nobodys(name: str) -> None:
     assert "no_worker" in await client.receive_from(timeout=20)
     # Now a worker comes, and finds both requests.
     await client.send_to(text_data='{"message": "next", "delay": 1}')
-    layer = get_channel_layer()
+    layer = get_channel_layer("workers")
     assert layer
     worker = Connection({"type": "channel", "channel": name})
     for _ in range(2):
@@ -88,7 +88,7 @@ async def test_an_answer_that_comes_too_late_is_nobodys(name: str) -> None:
 @pytest.mark.usefixtures("over_redis")
 async def test_a_slow_layer_takes_none_of_the_workers_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that is late to reach the layer still has the whole time for its answer."""
-    layer: Any = get_channel_layer()
+    layer: Any = get_channel_layer("workers")
     send = layer.send
 
     async def send_late(channel: str, message: dict[str, Any]) -> None:

@@ -3,21 +3,21 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from rich.console import Console
 
-from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.servers import ARGUMENTS, ServerError, terminable
+from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.management.shell import INTERRUPTED, UsageError, check_installed, check_writable
+from sandbox.processes.servers import ARGUMENTS, ServerError, terminable
 
-USAGE = 2
-INTERRUPTED = 130
 EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections", "fanout")
-EDITIONS = ("echo", "tutorial", "stock", "tuned")
-"""Those that echo to whoever asks. The floor is beside them always."""
+MEASURED = tuple(
+    edition.name for edition in EDITIONS.values() if edition.measured and not edition.is_baseline
+)
+"""Those that echo to whoever asks. The baseline is beside them always."""
 SHORTEST, LONGEST = len('{"message":"x"}'), 65_536
 """Bytes of a request: less is none, and more is refused, as the contract wants it."""
 
@@ -46,7 +46,7 @@ def payload(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Measure what each consumer type costs, every exhibit in the same rounds as the floor: "
+        "Measure what each consumer type costs, every exhibit in the same rounds as the baseline: "
         "the limit that any consumer can reach on that server."
     )
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             nargs="*",
             metavar="EXPERIMENT|EXHIBIT|EDITION",
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then on whom "
-            f"({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is the "
+            f"({', '.join(MEASURED)}, or such as tuned/websocket): 'bench echo echo' is the "
             "experiment echo on the edition echo. All unless given",
         )
         parser.add_argument(
@@ -111,11 +111,10 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         experiments, ids = _chosen(names)
-        for path in filter(None, (json, html)):
-            _must_be_writable(path)
-        _must_be_installed("bench", "httptools", "picows", "psutil", "uvloop")
+        check_writable(filter(None, (json, html)))
+        check_installed("bench", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
-            _must_be_installed("peers", "fastapi", "starlette")
+            check_installed("peers", "fastapi", "starlette")
         # Only now: this rests on the packages that have just been looked for.
         from sandbox.bench import run, terminal  # noqa: PLC0415
         from sandbox.bench.html import as_html  # noqa: PLC0415
@@ -140,7 +139,7 @@ class Command(BaseCommand):
             with watching.shown(), terminable():
                 bench.run()
         except ServerError as error:
-            raise CommandError(str(error), returncode=USAGE) from error
+            raise UsageError(str(error)) from error
         if json:
             json.write_bytes(as_json(bench.report))
         if html:
@@ -158,40 +157,22 @@ def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in names:
         if name in EXPERIMENTS and name not in experiments and not ids:
             experiments.append(name)
-        elif matching := [one.id for one in _measurable() if name in {one.id, one.edition}]:
+        elif matching := [one.id for one in _measurable() if name in {one.id, one.edition.name}]:
             ids += matching
         else:
-            raise CommandError(
+            raise UsageError(
                 f"There is no experiment, exhibit or edition {name!r} to measure: choose from "
-                f"{', '.join(EXPERIMENTS)}; {', '.join(EDITIONS)}; "
+                f"{', '.join(EXPERIMENTS)}; {', '.join(MEASURED)}; "
                 f"{', '.join(one.id for one in _measurable())}.",
-                returncode=USAGE,
             )
     return experiments or list(EXPERIMENTS), ids
 
 
 def _measurable() -> list[Exhibit]:
-    return [one for one in CATALOGUE if one.edition in EDITIONS]
+    return [one for one in CATALOGUE if one.edition.name in MEASURED]
 
 
 def _usual(*, quick: bool) -> list[str]:
     """All; for a quick look not those that cost what another does: the same with a codec."""
     twins = {"tutorial/", "/json-", "/async-json-"} if quick else set()
     return [one.id for one in _measurable() if not any(twin in one.id for twin in twins)]
-
-
-def _must_be_installed(extra: str, *packages: str) -> None:
-    if not all(map(find_spec, packages)):
-        raise CommandError(
-            f"{', '.join(packages)} are needed: pip install '.[{extra}]' brings them.",
-            returncode=USAGE,
-        )
-
-
-def _must_be_writable(path: Path) -> None:
-    try:
-        path.open("a").close()
-    except OSError as error:
-        raise CommandError(
-            f"{path} cannot be written: {error.strerror}.", returncode=USAGE
-        ) from error

@@ -16,15 +16,14 @@ from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report, as_html, as_json, as_markdown
 from sandbox.compare.run import UnreachableError, found, run, started
 from sandbox.compare.terminal import show
-from sandbox.servers import ARGUMENTS, ServerError, terminable
+from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
+from sandbox.processes.servers import ARGUMENTS, ServerError, terminable
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each cell"),
     "markdown": (as_markdown, "write the tables of the README"),
 }
-USAGE = 2
-INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -75,14 +74,12 @@ class Command(BaseCommand):
     ) -> None:
         asked = questions(_exhibits(exhibits), _probes(probes))
         if not asked:
-            raise CommandError(
+            raise UsageError(
                 f"No such probe applies to {' '.join(exhibits)}: there are probes for "
                 f"{', '.join(TABLES)}.",
-                returncode=USAGE,
             )
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
-        for path in outputs:
-            _must_be_writable(path)
+        check_writable(outputs)
         sources = (
             [found(url, servers[0] if servers else None)]
             if url is not None
@@ -99,7 +96,7 @@ class Command(BaseCommand):
                 task = progress.add_task("Comparing", total=len(asked) * len(sources))
                 report = run(sources, asked, progress=lambda _: progress.advance(task))
         except (ServerError, UnreachableError) as error:
-            raise CommandError(str(error), returncode=USAGE) from error
+            raise UsageError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
         for path, write in outputs.items():
@@ -113,13 +110,12 @@ class Command(BaseCommand):
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     chosen: list[Exhibit] = []
     for name in names or ["echo"]:
-        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition)]
+        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name)]
         if not matching:
             ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
-            raise CommandError(
+            raise UsageError(
                 f"There is no exhibit or edition {name!r}: choose from {', '.join(EDITIONS)}, "
                 f"{ids}.",
-                returncode=USAGE,
             )
         chosen += matching
     return list(dict.fromkeys(chosen))
@@ -128,16 +124,5 @@ def _exhibits(names: Sequence[str]) -> list[Exhibit]:
 def _probes(ids: Sequence[str]) -> Sequence[str]:
     known = list(dict.fromkeys(probe.id for table in TABLES.values() for probe in table))
     for unknown in set(ids).difference(known):
-        raise CommandError(
-            f"There is no probe {unknown!r}: choose from {', '.join(known)}.", returncode=USAGE
-        )
+        raise UsageError(f"There is no probe {unknown!r}: choose from {', '.join(known)}.")
     return ids
-
-
-def _must_be_writable(path: Path) -> None:
-    try:
-        path.open("a").close()
-    except OSError as error:
-        raise CommandError(
-            f"{path} cannot be written: {error.strerror}.", returncode=USAGE
-        ) from error

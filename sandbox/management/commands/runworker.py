@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import warnings
+from argparse import ArgumentParser
 from typing import Any
 
 from channels.management.commands import runworker
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError
 
 from consumers.catalogue import WORKERS
-from consumers.layer import LAYER_ERRORS
+from consumers.channel_layer import LAYER_ERRORS
 
 logger = logging.getLogger("django.channels.worker")
 
@@ -30,6 +31,10 @@ class Command(runworker.Command):
     """Listen to channels, until interrupted."""
 
     worker_class = PatientWorker
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(layer="workers")
 
     def handle(self, *args: Any, **options: Any) -> None:
         channels = options["channels"]

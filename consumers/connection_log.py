@@ -1,0 +1,32 @@
+"""The connection log: one line for each connect and disconnect (INFO) and receive (DEBUG)."""
+
+import logging
+from typing import Any
+
+logger = logging.getLogger("consumers")
+
+
+def connected(scope: Any) -> None:
+    logger.info("%s %s connect", _client(scope), scope["path"])
+
+
+def received(scope: Any) -> None:
+    if logger.isEnabledFor(logging.DEBUG):  # looked at for every message: a lost line costs nothing
+        logger.debug("%s %s receive", _client(scope), scope["path"])
+
+
+def disconnected(scope: Any, code: int | None = None) -> None:
+    """``code`` is the WebSocket close code; HTTP has none."""
+    logger.info(
+        "%s %s disconnect%s", _client(scope), scope["path"], "" if code is None else f" {code}"
+    )
+
+
+def undelivered(channel: str, error: Exception) -> None:
+    """An answer that the channel layer does not take."""
+    logger.warning("%s answer lost: %s", channel, str(error) or type(error).__name__)
+
+
+def _client(scope: Any) -> str:
+    host, port = scope.get("client") or ("-", "-")
+    return f"{host}:{port}"

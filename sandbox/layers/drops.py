@@ -1,0 +1,17 @@
+"""Counting what a channel layer drops."""
+
+import logging
+
+logger = logging.getLogger("channels.layers")
+
+
+class Drops:
+    """How many messages a layer has dropped."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, channel: str) -> None:
+        self.count += 1
+        if self.count & (self.count - 1) == 0:  # said at 1, 2, 4, 8: a flood is told in few lines
+            logger.warning("%s is over capacity: %d dropped by now.", channel, self.count)

@@ -1,0 +1,141 @@
+"""Clients of a room, one way to speak to all five types, in process."""
+
+import asyncio
+from asyncio import Queue, Task, create_task, timeout
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from consumers.catalogue import CATALOGUE, Exhibit, exhibits
+from sandbox.asgi import application
+
+SLUGS = [exhibit.slug for exhibit in exhibits("rooms")]
+PATIENCE = 20.0
+"""Seconds after which a test gives up; nothing here waits for as long unless it is broken."""
+
+
+def exhibit(slug: str) -> Exhibit:
+    return next(one for one in CATALOGUE if one.id == f"rooms/{slug}")
+
+
+class Connection:
+    """An ASGI connection, seen from the server's side."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        whole: Any = {"headers": [], "query_string": b"", "client": ("127.0.0.1", 1), **scope}
+        self.incoming: Queue[Any] = Queue()
+        self.outgoing: Queue[Any] = Queue()
+        self.task: Task[None] = create_task(
+            application(whole, self.incoming.get, self.outgoing.put)
+        )
+
+    async def event(self) -> Any:
+        """The next event that the application sends; what ends the application is raised."""
+        async with timeout(PATIENCE):
+            event = create_task(self.outgoing.get())
+            await asyncio.wait([event, self.task], return_when=asyncio.FIRST_COMPLETED)
+            if event.done():
+                return event.result()
+            event.cancel()
+            self.task.result()
+            return self.outgoing.get_nowait()
+
+    async def end(self, event: Any) -> None:
+        """Tell the application that the client is gone, and wait until it has ended."""
+        self.incoming.put_nowait(event)
+        async with timeout(PATIENCE):
+            await asyncio.wait([self.task])
+
+
+async def request(
+    room: str, method: str, body: bytes = b"", headers: dict[bytes, bytes] | None = None
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Ask the HTTP type for something that it answers at once."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": exhibit("async-http").url_in(room),
+        "headers": [(b"host", b"localhost"), *(headers or {}).items()],
+    }
+    connection = Connection(scope)
+    connection.incoming.put_nowait({"type": "http.request", "body": body, "more_body": False})
+    start, end = await connection.event(), await connection.event()
+    await connection.end({"type": "http.disconnect"})
+    return start["status"], dict(start["headers"]), end["body"]
+
+
+class Member:
+    """One of the five types, in a room."""
+
+    def __init__(self, slug: str, room: str) -> None:
+        self.slug = slug
+        self.room = room
+        self.is_http = slug == "async-http"
+
+    async def join(self) -> Any:
+        """Connect; the first thing the application says."""
+        scope: dict[str, Any] = {"path": exhibit(self.slug).url_in(self.room)}
+        if self.is_http:
+            accept = [(b"accept", b"text/event-stream")]
+            scope |= {"type": "http", "method": "GET", "headers": accept}
+            opening = {"type": "http.request", "body": b"", "more_body": False}
+        else:
+            scope |= {"type": "websocket"}
+            opening = {"type": "websocket.connect"}
+        self.connection = Connection(scope)
+        self.connection.incoming.put_nowait(opening)
+        first = await self.connection.event()
+        if self.is_http and first["status"] == 200:
+            comment = await self.connection.event()
+            assert comment["body"] == b": following\n\n"
+        return first
+
+    async def send(self, text: str) -> None:
+        """Ask the room for something; over HTTP, what the sender alone is told is kept."""
+        if self.is_http:
+            _, _, body = await request(self.room, "POST", text.encode())
+            self.told = body.decode()
+        else:
+            self.connection.incoming.put_nowait({"type": "websocket.receive", "text": text})
+
+    async def hear(self) -> str:
+        """The next message that reaches this member."""
+        event = await self.connection.event()
+        if self.is_http:
+            assert event["more_body"]
+            body: str = event["body"].decode()
+            assert body.startswith("data: ")
+            assert body.endswith("\n\n")
+            return body.removeprefix("data: ").removesuffix("\n\n")
+        text: str = event["text"]
+        return text
+
+    async def hear_refusal(self) -> str:
+        """What this member alone is told about its last request."""
+        return self.told if self.is_http else await self.hear()
+
+    async def end(self, code: int = 1000) -> None:
+        """Go, with a close or (1006) without."""
+        await self.connection.end(
+            {"type": "http.disconnect"}
+            if self.is_http
+            else {"type": "websocket.disconnect", "code": code}
+        )
+
+    async def leave(self, code: int = 1000) -> None:
+        """Go when everything that was sent has been heard, and nothing else."""
+        await self.end(code)
+        assert self.connection.outgoing.empty()
+
+
+@asynccontextmanager
+async def members(room: str, *slugs: str) -> AsyncIterator[list[Member]]:
+    """One member of each type, who leave in the end."""
+    present = [Member(slug, room) for slug in slugs]
+    for member in present:
+        await member.join()
+    try:
+        yield present
+    finally:
+        for member in present:
+            await member.leave()
