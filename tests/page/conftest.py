@@ -13,6 +13,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Request,
     WebError,
@@ -91,17 +92,17 @@ def site(environment: dict[str, str]) -> Iterator[Server]:
 # Not for the whole session: while Playwright's loop runs, no other test can run one of its own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium: without one, these tests are skipped, but in CI they fail."""
-    if CHROMIUM is None:
-        told = "No Chromium on PATH: apt-get install chromium brings the one these tests drive."
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(told)
-        pytest.skip(told)
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as browser,
-    ):
-        yield browser
+    """The Chromium on PATH, else Playwright's own: without one, tests are skipped, in CI they fail."""
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        except Error as error:
+            if CHROMIUM or os.environ.get("CI", "").lower() in ("1", "true"):
+                raise
+            reason = error.message.partition("\n")[0]
+            pytest.skip(f"No Chromium (apt-get install chromium brings one): {reason}")
+        with browser:
+            yield browser
 
 
 @pytest.fixture
