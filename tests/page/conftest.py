@@ -92,7 +92,7 @@ def site(environment: dict[str, str]) -> Iterator[Server]:
 # Not for the whole session: while Playwright's loop runs, no other test can run one of its own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium on PATH, else Playwright's own: without one, tests are skipped, in CI they fail."""
+    """The Chromium on PATH, else Playwright's: without one, tests are skipped, in CI they fail."""
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
