@@ -52,9 +52,9 @@ endif
 # The first Python on PATH that is new enough makes the environment.
 new_enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null
 environment:
-	@$(BIN)/python $(new_enough) && exit; \
+	@$(BIN)/python $(new_enough) && { [ -x $(BIN)/pip ] || command -v uv > /dev/null; } && exit; \
 	if [ -e .venv ]; then \
-		echo ".venv has no working Python 3.11 or newer. To remove it: make clean"; exit 1; \
+		echo ".venv has no working Python 3.11 or newer with pip. To remove it: make clean"; exit 1; \
 	fi; \
 	for python in python3 python3.14 python3.13 python3.12 python3.11 ""; do \
 		$$python $(new_enough) && break; \

@@ -84,15 +84,18 @@ def test_make_says_which_package_of_debian_is_missing(clone: Clone) -> None:
     assert not (clone.folder / ".venv").exists()
 
 
-def test_make_says_that_an_environment_is_broken(clone: Clone) -> None:
-    """A .venv without a working Python is left alone, and a sentence says how to remove it."""
+@pytest.mark.parametrize("lacks", ["python", "pip"])
+def test_make_says_that_an_environment_is_broken(clone: Clone, lacks: str) -> None:
+    """A .venv without Python or pip is left alone, and a sentence says how to remove it."""
     clone.program("path/python3", f'exec {sys.executable} "$@"')
-    clone.program(".venv/bin/python", "exit 1")
+    clone.program(".venv/bin/python", "exit 1" if lacks == "python" else "exit 0")
+    if lacks == "python":
+        clone.program(".venv/bin/pip", "exit 0")
 
     made = clone.make("serve")
 
     assert made.returncode != 0
-    assert ".venv has no working Python 3.11 or newer. To remove it: make clean" in made.stdout
+    assert "has no working Python 3.11 or newer with pip. To remove it: make clean" in made.stdout
 
 
 @pytest.fixture
