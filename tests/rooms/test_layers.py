@@ -12,8 +12,8 @@ from channels.layers import get_channel_layer
 from pytest_django import Settings
 
 from sandbox.layers.pub_sub import Shard
+from sandbox.processes.redis import Redis
 from tests.support.members import SLUGS, Member, members, request
-from tests.support.redis import Redis
 
 pytestmark = pytest.mark.asyncio
 

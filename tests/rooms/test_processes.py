@@ -11,11 +11,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from consumers.catalogue import exhibits
+from sandbox.processes.child import child
+from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, serve
 from sandbox.wire import http, websocket
 from tests.support.clients import Client, clients, post, turned_away
 from tests.support.members import PATIENCE, SLUGS
-from tests.support.redis import Redis
 
 pytestmark = pytest.mark.asyncio
 
@@ -35,18 +36,11 @@ def servers(redis: Redis) -> Iterator[tuple[Server, Server]]:
 def worker(redis: Redis) -> Iterator[None]:
     """A process that runs both workers."""
     command = [sys.executable, "manage.py", "runworker", "echo-sync", "echo-async"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "REDIS_URL": redis.url, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout
-    assert b"Listening" in process.stdout.readline()
-    yield
-    process.terminate()
-    process.wait()
-    process.stdout.close()
+    environment = {**os.environ, "REDIS_URL": redis.url, "PYTHONUNBUFFERED": "1"}
+    with child(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert b"Listening" in process.stdout.readline()
+        yield
 
 
 async def test_members_on_different_servers_share_a_room(servers: tuple[Server, Server]) -> None:

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from sandbox.layers.redis_url import complaint
+from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, free_port, serve
 from sandbox.wire import http, websocket
 from tests.support.clients import clients, post, turned_away
-from tests.support.redis import Redis
 
 
 def check(url: str) -> subprocess.CompletedProcess[str]:
