@@ -10,7 +10,7 @@ from sandbox.layers.redis_url import why_unreachable
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, free_port, serve
 from sandbox.wire import http, websocket
-from tests.support.clients import clients, post, turned_away
+from tests.support.clients import clients, post, refused
 
 
 def check(url: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ async def test_a_server_starts_without_its_redis(redis: Redis) -> None:
             assert await echo.receive() == '{"message":1}'
         assert (await http("GET", f"{server.url}/echo/async-http/?message=1")).status == 200
         assert (await post(server.url, "early", '{"message": 1}')).status == 503
-        heard, _ = await turned_away("websocket", "early", server.url)
+        heard, _ = await refused("websocket", "early", server.url)
         assert "unavailable" in heard
         redis.start()
         async with clients("early", server.url) as everyone:
