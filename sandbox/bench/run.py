@@ -21,8 +21,9 @@ from sandbox.bench.lab import BASELINES, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, U
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.compare.engine import Target, compare, questions
+from sandbox.processes.child import child
 from sandbox.processes.machine import machine, versions
-from sandbox.processes.servers import ROOT, child
+from sandbox.processes.servers import ROOT
 
 CLIENT = ("picows", "httptools", "uvloop")
 SCHEMES = {"websocket": "ws", "http": "http"}

@@ -5,7 +5,7 @@ import logging
 logger = logging.getLogger("channels.layers")
 
 
-class Drops:
+class DropCounter:
     """How many messages a layer has dropped."""
 
     def __init__(self) -> None:
@@ -13,5 +13,5 @@ class Drops:
 
     def add(self, channel: str) -> None:
         self.count += 1
-        if self.count & (self.count - 1) == 0:  # said at 1, 2, 4, 8: a flood is told in few lines
+        if self.count & (self.count - 1) == 0:  # at 1, 2, 4, 8: few lines even for a flood
             logger.warning("%s is over capacity: %d dropped by now.", channel, self.count)

@@ -1,19 +1,19 @@
-"""The in-memory channel layer, which says what it drops."""
+"""The in-memory channel layer, which logs what it drops."""
 
 from typing import Any
 
 from channels.exceptions import ChannelFull
 from channels.layers import InMemoryChannelLayer
 
-from sandbox.layers.drops import Drops
+from sandbox.layers.drops import DropCounter
 
 
 class InMemoryLayer(InMemoryChannelLayer):
-    """The stock layer drops a group's message for a full channel, unsaid."""
+    """The stock layer drops a group's message for a full channel without a log line."""
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
-        self.drops = Drops()
+        self.drops = DropCounter()
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         try:

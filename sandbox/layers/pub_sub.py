@@ -1,4 +1,8 @@
-"""The Redis Pub/Sub channel layer, with a bound on what waits for a slow consumer."""
+"""The Redis Pub/Sub channel layer, with a bound on what waits for a slow consumer.
+
+It overrides private names of channels_redis, which has no public ones for this. They hold for the
+range of versions in pyproject.toml; tests/layers/test_private_names.py lists them.
+"""
 
 import asyncio
 import logging
@@ -15,13 +19,13 @@ from channels_redis.utils import decode_hosts  # type: ignore[import-untyped] # 
 from redis.exceptions import RedisError
 
 from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS
-from sandbox.layers.drops import Drops
+from sandbox.layers.drops import DropCounter
 
 
-class Mailbox(asyncio.Queue[bytes]):
-    """What waits for one consumer; over capacity the newest message is dropped."""
+class BoundedQueue(asyncio.Queue[bytes]):
+    """The messages that wait for one consumer; over capacity the newest is dropped."""
 
-    def __init__(self, channel: str, capacity: int, drops: Drops) -> None:
+    def __init__(self, channel: str, capacity: int, drops: DropCounter) -> None:
         super().__init__(capacity)
         self.channel = channel
         self.drops = drops
@@ -33,17 +37,17 @@ class Mailbox(asyncio.Queue[bytes]):
             super().put_nowait(item)
 
 
-class Shard(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
-    """The stock one does not wait until Redis has made a subscription.
+class SubscriptionConnection(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
+    """A connection on which ``subscribe`` returns when Redis has made the subscription.
 
-    Messages are published over another connection, so the next one could overtake the
-    subscription, and would be lost for whoever had just been told to be present. And it naps for
-    0.1 s at a time while there is no subscription at all, so one stays for good.
+    The stock one returns earlier. Messages are published over another connection, so the next one
+    could overtake the subscription, and a consumer that was already accepted would miss it. The
+    stock one also sleeps 0.1 s at a time while it has no subscription, so this one keeps one.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.anchor = f"anchor.{uuid4().hex}"
+        self.kept_channel = f"kept.{uuid4().hex}"
         self.pongs: dict[bytes, asyncio.Future[None]] = {}
 
     async def subscribe(self, channel: str) -> None:
@@ -51,7 +55,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
         pong = self.pongs[ping] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(LAYER_SECONDS):
-                await super().subscribe(self.anchor)
+                await super().subscribe(self.kept_channel)
                 await super().subscribe(channel)
                 async with self._lock:
                     self._ensure_receiver()
@@ -61,7 +65,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
             del self.pongs[ping]
 
     def _ensure_receiver(self) -> None:
-        if self._pubsub.subscribed:  # or it would begin with a nap
+        if self._pubsub.subscribed:  # or it would begin with a sleep
             super()._ensure_receiver()
 
     def _receive_message(self, message: Any) -> None:
@@ -74,25 +78,23 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
 
 
 class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc] # it has no types
-    """The layer of one event loop; what could not be subscribed to leaves nothing behind."""
+    """The layer of one event loop, in which a failed subscription leaves nothing behind."""
 
     def __init__(self, *, hosts: Any, channel_layer: "PubSubLayer", **config: Any) -> None:
         super().__init__(hosts, channel_layer=channel_layer, **config)
-        self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
+        self._shards = [SubscriptionConnection(host, self) for host in decode_hosts(hosts)]
 
-    async def new_channel(self, prefix: str = "specific.") -> str:
-        channel = f"{self.prefix}{prefix}{uuid4().hex}"
-        shard = self._get_shard(channel)
+    async def _subscribe_to_channel(self, channel: str) -> None:
+        connection = self._get_shard(channel)
         capacity, drops = self.channel_layer.capacity, self.channel_layer.drops
-        self.channels[channel] = Mailbox(channel, capacity, drops)
+        self.channels[channel] = BoundedQueue(channel, capacity, drops)
         try:
-            await shard.subscribe(channel)
+            await connection.subscribe(channel)
         except BaseException:
             del self.channels[channel]
             with suppress(*LAYER_ERRORS):
-                await shard.unsubscribe(channel)
+                await connection.unsubscribe(channel)
             raise
-        return channel
 
     async def group_add(self, group: str, channel: str) -> None:
         try:
@@ -104,24 +106,24 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc] # it has no types
 
 
 class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc] # it has no types
-    """The stock layer lets messages for a slow consumer pile up, and may lose a member's first."""
+    """The stock layer bounds no queue, and may lose the first messages after ``group_add``."""
 
     def __init__(self, *, capacity: int, **config: Any) -> None:
         super().__init__(**config)
         self.capacity = capacity
-        self.drops = Drops()
+        self.drops = DropCounter()
 
     def _get_layer(self) -> LoopLayer:
         loop = asyncio.get_running_loop()
         if loop not in self._layers:
-            super()._get_layer()  # which has the loop close its connections when it ends
+            super()._get_layer()  # it makes the loop close the connections when it ends
             self._layers[loop] = LoopLayer(channel_layer=self, **self._kwargs)
         layer: LoopLayer = self._layers[loop]
         return layer
 
 
-class Brief(logging.Filter):
-    """The stock layer tells an outage of Redis in a traceback each second; a line will do."""
+class ShortRedisErrors(logging.Filter):
+    """The stock layer logs an outage of Redis with a traceback each second; this leaves a line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], RedisError):

@@ -1,4 +1,4 @@
-"""The Redis of REDIS_URL: whether the URL is one, whether anybody answers."""
+"""The Redis of REDIS_URL: whether the URL is valid, whether a Redis answers there."""
 
 import re
 from urllib.parse import urlsplit
@@ -8,7 +8,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-SECONDS = 2.0
+TIMEOUT = 2.0
+"""Seconds to wait for a connection, and for an answer."""
 
 
 def check_url(url: str) -> None:
@@ -25,10 +26,10 @@ def check_url(url: str) -> None:
             raise ValueError("its path is not the number of a database")
 
 
-def complaint(url: str) -> str:
-    """Say in a sentence what is wrong with the Redis at that URL; nothing, if nothing is."""
+def why_unreachable(url: str) -> str:
+    """Return in two sentences why the Redis at that URL does not answer; empty if it does."""
     client = Redis.from_url(
-        url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS, retry=Retry(NoBackoff(), 0)
+        url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
     )
     try:
         client.ping()
@@ -37,7 +38,7 @@ def complaint(url: str) -> str:
         where = place._replace(netloc=place.netloc.rpartition("@")[2]).geturl()  # no password
         return (
             f"The Redis of REDIS_URL does not answer at {where} ({str(error).rstrip('.')}). "
-            "Until it does, rooms and worker say that they are unavailable; echo needs none."
+            "Until it does, rooms and worker answer that they are unavailable; echo needs no Redis."
         )
     finally:
         client.close()

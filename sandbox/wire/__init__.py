@@ -1,22 +1,10 @@
 """Clients that hide nothing: each frame, header and close code as it went over the wire."""
 
-from sandbox.wire.client import (
-    TIMEOUT,
-    ClosedError,
-    Event,
-    EventStream,
-    Header,
-    HttpConnection,
-    Pong,
-    RefusedError,
-    Response,
-    Trace,
-    WebSocket,
-    event_stream,
-    http,
-    http_connection,
-    websocket,
-)
+from sandbox.wire.event_stream_client import EventStream, event_stream
+from sandbox.wire.http_client import HttpConnection, Response, http, http_connection
+from sandbox.wire.stream import TIMEOUT, ClosedError, Header, RefusedError
+from sandbox.wire.trace import Event, Trace
+from sandbox.wire.websocket_client import Pong, WebSocket, websocket
 
 __all__ = [
     "TIMEOUT",

@@ -41,7 +41,7 @@ def servers_report(report: Report) -> Report:
     """A part of it on the other servers too."""
     missing = set(ARGUMENTS).difference(installed())
     if missing and not os.environ.get("CI"):
-        pytest.skip(f"Not installed: {', '.join(missing)}. pip install '.[servers]' brings them.")
+        pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
     daphne = only(SERVERS_EXHIBITS, report)
     others = [started(server) for server in ARGUMENTS if server != "daphne"]
     found = run(others, questions(SERVERS_EXHIBITS))

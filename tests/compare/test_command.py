@@ -5,24 +5,21 @@ import json
 import os
 import re
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 import trustme
 from django.core.management import CommandError, call_command
 
 from sandbox.compare.run import started
-from sandbox.processes.servers import ROOT, Server, child, free_port, installed
+from sandbox.processes.servers import ROOT, Server, free_port, installed
 
 
 def compare(
@@ -281,58 +278,3 @@ def test_a_server_that_does_not_start_shows_its_log(
     assert done.returncode == 2, done.stdout
     assert "daphne ended before it answered. Its log:" in done.stderr
     assert "broken on purpose" in done.stderr
-
-
-def processes_with(word: str) -> Iterator[int]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if word in (folder / "environ").read_text(errors="replace"):
-                yield int(folder.name)
-        except OSError:  # it has ended, or is not ours
-            continue
-
-
-def test_a_signal_at_the_start_of_a_program_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C between the start of a server and the promise to end it ends it all the same."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    class Interrupted(subprocess.Popen[bytes]):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            started.append(self)
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt), child([sys.executable, "-c", "input()"], stdin=-1):
-            pytest.fail("it was not interrupted")
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-    assert [process.returncode for process in started] == [-signal.SIGTERM]
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Processes are found in /proc.")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
-def test_an_interrupt_leaves_no_server(sign: signal.Signals) -> None:
-    """Ctrl-C in the midst of a run, or an order to end, stops the server too."""
-    mark = f"COMPARE_TEST={os.getpid()}-{sign.name}"
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "compare", "tutorial"],
-        cwd=ROOT,
-        env={**os.environ, **dict([mark.split("=")])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while len(list(processes_with(mark))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(list(processes_with(mark))) >= 2, "it has started no server"
-    process.send_signal(sign)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Interrupted." in said
-    assert "Traceback" not in said
-    assert not list(processes_with(mark))

@@ -1,4 +1,4 @@
-"""What the members of a room cannot do to each other, nor to anybody else."""
+"""What the members of a room cannot do to each other, nor to other connections."""
 
 import asyncio
 import socket
@@ -11,40 +11,40 @@ from consumers.catalogue import exhibits
 from sandbox.processes.servers import Server, serve
 from sandbox.wire import http, websocket
 from tests.support.clients import clients, post
-from tests.support.members import PATIENCE, exhibit
+from tests.support.members import TIMEOUT, exhibit
 
 pytestmark = pytest.mark.asyncio
 
 SIXTY_KILOBYTES = "x" * 60_000
 MESSAGES = 120
-"""Of 60 kB each, they are more than the buffers between a server and a client hold."""
+"""Of 60 kB each: more than the buffers between a server and a client hold."""
 
 
 @contextmanager
-def deaf_member(slug: str, room: str, server: Server) -> Iterator[None]:
-    """Join, and never take anything off the socket again."""
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.connect(("127.0.0.1", server.port))
+def unread_member(slug: str, room: str, server: Server) -> Iterator[None]:
+    """Join, and never read from the socket again."""
+    with socket.socket() as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        unread.connect(("127.0.0.1", server.port))
         head = f"GET {exhibit(slug).url_in(room)} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         if exhibit(slug).protocol == "http":
             head += "Accept: text/event-stream\r\n\r\n"
         else:
             head += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             head += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        deaf.sendall(head.encode())
-        assert deaf.recv(12) in (b"HTTP/1.1 101", b"HTTP/1.1 200")
+        unread.sendall(head.encode())
+        assert unread.recv(12) in (b"HTTP/1.1 101", b"HTTP/1.1 200")
         yield
 
 
 @pytest.mark.parametrize("name", ["daphne", "uvicorn"])
-async def test_a_member_that_never_reads_holds_nobody_up(name: str) -> None:
-    """Everybody else hears every message, whether the server buffers without end or waits."""
+async def test_a_member_that_never_reads_delays_no_other(name: str) -> None:
+    """All others receive every message, whether the server buffers without end or waits."""
     with (
         serve(name) as server,
-        deaf_member("websocket", "busy", server),
-        deaf_member("async-websocket", "busy", server),
-        deaf_member("async-http", "busy", server),
+        unread_member("websocket", "busy", server),
+        unread_member("async-websocket", "busy", server),
+        unread_member("async-http", "busy", server),
     ):
         async with clients("busy", server.url) as everyone:
             for number in range(MESSAGES):
@@ -69,7 +69,7 @@ async def test_a_busy_room_delays_no_echo() -> None:
                 if echo.protocol == "websocket":
                     connection = await stack.enter_async_context(websocket(server.url + echo.url))
                     await connection.send('{"message": 1}')
-                    assert await connection.receive(timeout=PATIENCE) == '{"message":1}'
+                    assert await connection.receive(timeout=TIMEOUT) == '{"message":1}'
                 else:
                     answered = await http("GET", f"{server.url}{echo.url}?message=1")
                     assert answered.status == 200

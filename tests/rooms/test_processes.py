@@ -1,4 +1,4 @@
-"""Two servers, a worker and one Redis, each a process of its own; and Redis is killed."""
+"""Two servers, a worker and one Redis, each in a process of its own; and Redis is killed."""
 
 import asyncio
 import os
@@ -11,11 +11,12 @@ from contextlib import AsyncExitStack
 import pytest
 
 from consumers.catalogue import exhibits
+from sandbox.processes.child import child
+from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, serve
 from sandbox.wire import http, websocket
-from tests.support.clients import Client, clients, post, turned_away
-from tests.support.members import PATIENCE, SLUGS
-from tests.support.redis import Redis
+from tests.support.clients import Client, clients, post, refused
+from tests.support.members import SLUGS, TIMEOUT
 
 pytestmark = pytest.mark.asyncio
 
@@ -25,7 +26,7 @@ WORKER = "/worker/async-json-websocket/"
 
 @pytest.fixture(scope="module")
 def servers(redis: Redis) -> Iterator[tuple[Server, Server]]:
-    """Two Daphnes that have nothing in common but Redis."""
+    """Two Daphnes that share nothing except Redis."""
     environment = {"REDIS_URL": redis.url}
     with serve(environment=environment) as one, serve(environment=environment) as other:
         yield one, other
@@ -35,18 +36,11 @@ def servers(redis: Redis) -> Iterator[tuple[Server, Server]]:
 def worker(redis: Redis) -> Iterator[None]:
     """A process that runs both workers."""
     command = [sys.executable, "manage.py", "runworker", "echo-sync", "echo-async"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "REDIS_URL": redis.url, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout
-    assert b"Listening" in process.stdout.readline()
-    yield
-    process.terminate()
-    process.wait()
-    process.stdout.close()
+    environment = {**os.environ, "REDIS_URL": redis.url, "PYTHONUNBUFFERED": "1"}
+    with child(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert b"Listening" in process.stdout.readline()
+        yield
 
 
 async def test_members_on_different_servers_share_a_room(servers: tuple[Server, Server]) -> None:
@@ -69,7 +63,7 @@ async def test_a_worker_answers_the_connection_that_asked(
     async with AsyncExitStack() as stack:
         sockets = [
             await stack.enter_async_context(
-                websocket(f"{server.url}{WORKER}?worker={name}", timeout=PATIENCE)
+                websocket(f"{server.url}{WORKER}?worker={name}", timeout=TIMEOUT)
             )
             for server in servers
             for _ in range(3)
@@ -79,21 +73,21 @@ async def test_a_worker_answers_the_connection_that_asked(
                 await socket.send(f'{{"message": [{index}, {number}, 1e22]}}')
         for index, socket in enumerate(sockets):
             for number in range(3):
-                heard = await socket.receive(timeout=PATIENCE)
+                heard = await socket.receive(timeout=TIMEOUT)
                 assert heard == f'{{"message":[{index},{number},1e22]}}'
         await sockets[0].send("nope")
-        assert "invalid_json" in str(await sockets[0].receive(timeout=PATIENCE))
+        assert "invalid_json" in str(await sockets[0].receive(timeout=TIMEOUT))
 
 
-async def test_a_worker_that_nobody_runs_is_told(servers: tuple[Server, Server]) -> None:
-    """A worker's name that is none is refused in the handshake."""
+async def test_a_worker_that_does_not_exist_is_refused(servers: tuple[Server, Server]) -> None:
+    """A name that no worker has is refused in the handshake."""
     with pytest.raises(Exception, match="refused with status 403"):
         async with websocket(f"{servers[0].url}{WORKER}?worker=nobody"):
             pass
 
 
 async def hear_again(everyone: list[Client], url: str) -> None:
-    """Post, and post again, until every member has heard of it."""
+    """Post again and again until every member has received it."""
 
     async def hear(member: Client) -> None:
         while "back" not in await member.hear():
@@ -105,7 +99,7 @@ async def hear_again(everyone: list[Client], url: str) -> None:
             await asyncio.sleep(0.1)
 
     posting = asyncio.create_task(keep_posting())
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         await asyncio.gather(*map(hear, everyone))
     posting.cancel()
 
@@ -116,7 +110,7 @@ async def test_an_outage_of_redis(
     redis: Redis,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """While Redis is away all stay connected and senders are told; then all hear again."""
+    """While Redis is down all stay connected and senders get an error; then all receive again."""
     del worker
     one, other = servers
     urls = one.url, other.url
@@ -131,37 +125,37 @@ async def test_an_outage_of_redis(
 
         redis.kill()
 
-        # Every sender is told, and stays.
+        # Every sender gets an error, and stays connected.
         for _ in range(2):
             for sender in everyone:
                 await sender.send('{"message": "lost"}')
                 assert "unavailable" in await sender.hear_refusal()
-        refused = await post(one.url, "outage", '{"message": "lost"}')
-        assert (refused.status, refused.header("retry-after")) == (503, "1")
+        reply = await post(one.url, "outage", '{"message": "lost"}')
+        assert (reply.status, reply.header("retry-after")) == (503, "1")
         await asking.send('{"message": "lost"}')
-        assert "unavailable" in str(await asking.receive(timeout=PATIENCE))
-        # Whoever comes is told.
+        assert "unavailable" in str(await asking.receive(timeout=TIMEOUT))
+        # New connections get the same error and are closed.
         for slug in SLUGS[:-1]:
-            heard, code = await turned_away(slug, "outage", one.url)
+            heard, code = await refused(slug, "outage", one.url)
             assert "unavailable" in heard
             assert code == 4013  # 1013 is more than Daphne can say
         events = {"Accept": "text/event-stream"}.items()
         path = Client("async-http", "outage", one.url).path
         assert (await http("GET", one.url + path, headers=events)).status == 503
-        # Bad input is told apart still.
+        # Bad input still gets its own error.
         await everyone[0].send("nope")
         assert "invalid_json" in await everyone[0].hear_refusal()
-        # Echo notices nothing.
+        # Echo needs no Redis.
         for socket in echoes:
             await socket.send('{"message": 1}')
-            assert await socket.receive(timeout=PATIENCE) == '{"message":1}'
+            assert await socket.receive(timeout=TIMEOUT) == '{"message":1}'
         assert (await http("POST", f"{one.url}/echo/async-http/", body=b'{"message": 1}')).status
 
         redis.start()
         began = time.monotonic()
         await hear_again(everyone, one.url)
-        record_property("seconds until all hear again", time.monotonic() - began)
+        record_property("seconds until all receive again", time.monotonic() - began)
         await asking.send('{"message": "back"}')
-        assert await asking.receive(timeout=PATIENCE) == '{"message":"back"}'
+        assert await asking.receive(timeout=TIMEOUT) == '{"message":"back"}'
     for server in servers:
         assert "Traceback" not in server.log()

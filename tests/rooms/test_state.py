@@ -1,4 +1,4 @@
-"""Rooms in any state: whoever is present hears everything, once, in order, and nothing else."""
+"""Rooms in any state: every member receives everything, once, in order, and nothing else."""
 
 import asyncio
 import logging
@@ -28,18 +28,18 @@ BAD = '{"message": 1, "delay": "soon"}'
 
 
 class Present(Member):
-    """A member, and what it has yet to hear."""
+    """A member, and what it has not received yet."""
 
     def __init__(self, number: int, slug: str, room: str) -> None:
         super().__init__(slug, room)
         self.number = number
         self.sent = 0
-        self.unheard: defaultdict[int, list[str]] = defaultdict(list)
+        self.expected: defaultdict[int, list[str]] = defaultdict(list)
         self.refusals = 0
 
     @property
     def waits(self) -> bool:
-        return any(self.unheard.values()) or bool(self.refusals)
+        return any(self.expected.values()) or bool(self.refusals)
 
     async def hear_everything(self) -> None:
         while self.waits:
@@ -49,11 +49,11 @@ class Present(Member):
                 assert self.refusals >= 0
             else:
                 sender = int(heard.removeprefix('{"message":"').partition(":")[0])
-                assert heard == self.unheard[sender].pop(0)
+                assert heard == self.expected[sender].pop(0)
 
 
 class Rooms(RuleBasedStateMachine):
-    """The model is who is present, and what each of them has yet to hear."""
+    """The model is the members present, and what each of them has not received yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,13 +72,13 @@ class Rooms(RuleBasedStateMachine):
     def expect(self, room: str, sender: int, text: str) -> None:
         for member in self.present:
             if member.room == room:
-                member.unheard[sender].append(text)
+                member.expected[sender].append(text)
 
     async def settle(self) -> None:
         await asyncio.gather(*(member.hear_everything() for member in self.present))
 
-    # What may happen. Whoever comes or goes does so when all that was sent has been heard, for
-    # otherwise nobody could say what it was present for.
+    # The rules. Members join and leave only when all that was sent has been received: otherwise it
+    # would be undefined which messages they were present for.
 
     @rule(slug=st.sampled_from(SLUGS), room=st.sampled_from(ROOMS))
     def join(self, slug: str, room: str) -> None:
@@ -146,7 +146,7 @@ class Rooms(RuleBasedStateMachine):
         async def end() -> None:
             await self.settle()
             for member in self.present:
-                await member.leave()  # with nothing unheard
+                await member.leave()  # with nothing left to receive
 
         async def end_all() -> None:
             for member in self.present:
@@ -154,14 +154,14 @@ class Rooms(RuleBasedStateMachine):
 
         try:
             self.run(end())
-        finally:  # a thread of a sync consumer would wait for a closed loop for ever
+        finally:  # a sync consumer's thread would wait for ever for a closed loop
             self.run(end_all())
             self.runner.close()
 
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    """Keep a thousand connections from filling the captured log."""
+    """Keep a thousand connections out of the captured log."""
     logger = logging.getLogger("consumers")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -176,7 +176,7 @@ IN_MEMORY = {"BACKEND": "sandbox.layers.in_memory.InMemoryLayer", "CONFIG": {"ca
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("layer", ["in-memory", "redis"])
 def test_rooms_in_any_state(layer: str, request: pytest.FixtureRequest) -> None:
-    """Everyone present hears everything, once, in sender order, and nobody else does."""
+    """Every member present receives everything, once, in the order of its sender; no other does."""
     examples = settings().max_examples
     if layer == "redis":
         examples //= 2  # each costs three times as much
@@ -191,7 +191,7 @@ def test_rooms_in_any_state(layer: str, request: pytest.FixtureRequest) -> None:
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=20,
-                # What is never heard is waited for, and would be so again to find a smaller case.
+                # A missing message costs a timeout, and would again in every smaller case.
                 phases=set(Phase) - {Phase.shrink, Phase.explain},
             ),
         )

@@ -1,4 +1,4 @@
-"""The members of tests/rooms/members.py over real sockets."""
+"""Members of a room over real sockets: the interface of tests/support/members.py."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,12 +14,12 @@ from sandbox.wire import (
     http,
     websocket,
 )
-from tests.support.members import PATIENCE, SLUGS, exhibit
+from tests.support.members import SLUGS, TIMEOUT, exhibit
 
 
 async def post(url: str, room: str, text: str) -> Response:
     path = exhibit("async-http").url_in(room)
-    return await http("POST", url + path, body=text.encode(), timeout=PATIENCE)
+    return await http("POST", url + path, body=text.encode(), timeout=TIMEOUT)
 
 
 class Client:
@@ -34,30 +34,30 @@ class Client:
         self.stack = AsyncExitStack()
         self.socket: WebSocket
         self.stream: EventStream
-        self.told = ""
+        self.response = ""
 
     async def join(self) -> None:
         if self.is_http:
             self.stream = await self.stack.enter_async_context(event_stream(self.url + self.path))
         else:
             self.socket = await self.stack.enter_async_context(
-                websocket(self.url + self.path, timeout=PATIENCE)
+                websocket(self.url + self.path, timeout=TIMEOUT)
             )
 
     async def send(self, text: str) -> None:
         if self.is_http:
-            self.told = (await post(self.url, self.room, text)).body.decode()
+            self.response = (await post(self.url, self.room, text)).body.decode()
         else:
             await self.socket.send(text)
 
-    async def hear(self, patience: float = PATIENCE) -> str:
-        """The next message; what ends the connection is raised."""
+    async def hear(self) -> str:
+        """Return the next message. Raises ClosedError, TimeoutError."""
         source = self.stream if self.is_http else self.socket
-        return str(await source.receive(timeout=patience))
+        return str(await source.receive(timeout=TIMEOUT))
 
     async def hear_refusal(self) -> str:
-        """What this member alone is told about its last request."""
-        return self.told if self.is_http else await self.hear()
+        """Return the error that only this member gets for its last request."""
+        return self.response if self.is_http else await self.hear()
 
     async def leave(self) -> None:
         await self.stack.aclose()
@@ -65,7 +65,7 @@ class Client:
 
 @asynccontextmanager
 async def clients(room: str, *urls: str) -> AsyncIterator[list[Client]]:
-    """One member of each type on each server, who leave in the end."""
+    """One member of each type on each server, until the block ends."""
     present = [Client(slug, room, url) for url in urls for slug in SLUGS]
     for client in present:
         await client.join()
@@ -76,8 +76,8 @@ async def clients(room: str, *urls: str) -> AsyncIterator[list[Client]]:
             await client.leave()
 
 
-async def turned_away(slug: str, room: str, url: str) -> tuple[str, int]:
-    """What a member is told that cannot join now, and with which code it is closed."""
+async def refused(slug: str, room: str, url: str) -> tuple[str, int]:
+    """Return the error for a member that cannot join now, and its close code."""
     client = Client(slug, room, url)
     await client.join()
     heard = await client.hear()

@@ -1,4 +1,4 @@
-"""Clients of a room, one way to speak to all five types, in process."""
+"""Members of a room, in process: one interface to all five types."""
 
 import asyncio
 from asyncio import Queue, Task, create_task, timeout
@@ -10,8 +10,8 @@ from consumers.catalogue import CATALOGUE, Exhibit, exhibits
 from sandbox.asgi import application
 
 SLUGS = [exhibit.slug for exhibit in exhibits("rooms")]
-PATIENCE = 20.0
-"""Seconds after which a test gives up; nothing here waits for as long unless it is broken."""
+TIMEOUT = 20.0
+"""Seconds after which a test gives up; only what is broken takes as long."""
 
 
 def exhibit(slug: str) -> Exhibit:
@@ -31,7 +31,7 @@ class Connection:
 
     async def event(self) -> Any:
         """The next event that the application sends; what ends the application is raised."""
-        async with timeout(PATIENCE):
+        async with timeout(TIMEOUT):
             event = create_task(self.outgoing.get())
             await asyncio.wait([event, self.task], return_when=asyncio.FIRST_COMPLETED)
             if event.done():
@@ -41,16 +41,16 @@ class Connection:
             return self.outgoing.get_nowait()
 
     async def end(self, event: Any) -> None:
-        """Tell the application that the client is gone, and wait until it has ended."""
+        """Send the application the event that the client is gone, and wait until it has ended."""
         self.incoming.put_nowait(event)
-        async with timeout(PATIENCE):
+        async with timeout(TIMEOUT):
             await asyncio.wait([self.task])
 
 
 async def request(
     room: str, method: str, body: bytes = b"", headers: dict[bytes, bytes] | None = None
 ) -> tuple[int, dict[bytes, bytes], bytes]:
-    """Ask the HTTP type for something that it answers at once."""
+    """Make a request that the HTTP type answers at once."""
     scope = {
         "type": "http",
         "method": method,
@@ -73,7 +73,7 @@ class Member:
         self.is_http = slug == "async-http"
 
     async def join(self) -> Any:
-        """Connect; the first thing the application says."""
+        """Connect, and return the first event that the application sends."""
         scope: dict[str, Any] = {"path": exhibit(self.slug).url_in(self.room)}
         if self.is_http:
             accept = [(b"accept", b"text/event-stream")]
@@ -91,15 +91,15 @@ class Member:
         return first
 
     async def send(self, text: str) -> None:
-        """Ask the room for something; over HTTP, what the sender alone is told is kept."""
+        """Send a request to the room; over HTTP, keep the response to the sender."""
         if self.is_http:
             _, _, body = await request(self.room, "POST", text.encode())
-            self.told = body.decode()
+            self.response = body.decode()
         else:
             self.connection.incoming.put_nowait({"type": "websocket.receive", "text": text})
 
     async def hear(self) -> str:
-        """The next message that reaches this member."""
+        """Return the next message that reaches this member."""
         event = await self.connection.event()
         if self.is_http:
             assert event["more_body"]
@@ -111,11 +111,11 @@ class Member:
         return text
 
     async def hear_refusal(self) -> str:
-        """What this member alone is told about its last request."""
-        return self.told if self.is_http else await self.hear()
+        """Return the error that only this member gets for its last request."""
+        return self.response if self.is_http else await self.hear()
 
     async def end(self, code: int = 1000) -> None:
-        """Go, with a close or (1006) without."""
+        """Disconnect, with a close or (1006) without."""
         await self.connection.end(
             {"type": "http.disconnect"}
             if self.is_http
@@ -123,14 +123,14 @@ class Member:
         )
 
     async def leave(self, code: int = 1000) -> None:
-        """Go when everything that was sent has been heard, and nothing else."""
+        """Disconnect, and assert that the application has sent nothing else."""
         await self.end(code)
         assert self.connection.outgoing.empty()
 
 
 @asynccontextmanager
 async def members(room: str, *slugs: str) -> AsyncIterator[list[Member]]:
-    """One member of each type, who leave in the end."""
+    """One member of each type, until the block ends."""
     present = [Member(slug, room) for slug in slugs]
     for member in present:
         await member.join()

@@ -115,7 +115,7 @@ def test_each_channel_name_has_its_consumer() -> None:
 def test_runworker_says_what_it_cannot_do(settings: Settings) -> None:
     """A name that is none, and a layer that reaches no other process, end runworker at once."""
     settings.REDIS_URL = ""
-    with pytest.raises(CommandError, match="Nobody is behind nobody: choose from echo-sync"):
+    with pytest.raises(CommandError, match="There is no worker nobody: choose from echo-sync"):
         call_command("runworker", "nobody")
     with pytest.raises(CommandError, match="set REDIS_URL"):
         call_command("runworker", "echo-sync")

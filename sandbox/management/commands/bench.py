@@ -11,7 +11,8 @@ from rich.console import Console
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
 from sandbox.management.shell import INTERRUPTED, UsageError, check_installed, check_writable
-from sandbox.processes.servers import ARGUMENTS, ServerError, terminable
+from sandbox.processes.child import terminable
+from sandbox.processes.servers import ARGUMENTS, ServerError
 
 EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections", "fanout")
 MEASURED = tuple(

@@ -17,7 +17,8 @@ from sandbox.compare.report import Report, as_html, as_json, as_markdown
 from sandbox.compare.run import UnreachableError, found, run, started
 from sandbox.compare.terminal import show
 from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
-from sandbox.processes.servers import ARGUMENTS, ServerError, terminable
+from sandbox.processes.child import terminable
+from sandbox.processes.servers import ARGUMENTS, ServerError
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),

@@ -1,4 +1,4 @@
-"""Channels' runworker, which ends with the first error of its channel layer, made to last."""
+"""Channels' runworker, but it tries again after an error of its channel layer."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from consumers.channel_layer import LAYER_ERRORS
 logger = logging.getLogger("django.channels.worker")
 
 
-class PatientWorker(Worker):
+class RetryingWorker(Worker):
     async def listener(self, channel: str) -> None:
         while True:
             try:
@@ -30,7 +30,7 @@ class PatientWorker(Worker):
 class Command(runworker.Command):
     """Listen to channels, until interrupted."""
 
-    worker_class = PatientWorker
+    worker_class = RetryingWorker
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -39,15 +39,14 @@ class Command(runworker.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         channels = options["channels"]
         if unknown := set(channels) - set(WORKERS):
-            raise CommandError(
-                f"Nobody is behind {', '.join(sorted(unknown))}: choose from {', '.join(WORKERS)}."
-            )
+            names = ", ".join(sorted(unknown))
+            raise CommandError(f"There is no worker {names}: choose from {', '.join(WORKERS)}.")
         if not settings.REDIS_URL:
             raise CommandError(
                 "The in-memory channel layer reaches no other process: set REDIS_URL, such as "
                 "redis://127.0.0.1:6379/0, for the server and for this command."
             )
-        # The stock worker hands a lambda to its sync consumers; asgiref would rather see otherwise.
+        # The stock worker passes a lambda to its sync consumers, of which asgiref warns.
         warnings.filterwarnings("ignore", "async_to_sync was passed a non-async-marked callable")
         self.stdout.write(f"Listening to {', '.join(channels)}. Quit with CONTROL-C.")
         super().handle(*args, **options)

@@ -1,4 +1,4 @@
-"""Daphne's runserver, which says that it cannot listen and then waits, made to end."""
+"""Daphne's runserver, but it exits when it cannot listen, instead of waiting."""
 
 import os
 from typing import Any
@@ -7,14 +7,14 @@ from daphne.management.commands import runserver  # type: ignore[import-untyped]
 from daphne.server import Server  # type: ignore[import-untyped] # no types
 
 
-class EndingServer(Server):  # type: ignore[misc] # Daphne has no types
+class ExitingServer(Server):  # type: ignore[misc] # Daphne has no types
     def listen_error(self, failure: Any) -> None:
         super().listen_error(failure)
-        # From here on Django's reloader would watch files, for a server that is not there.
+        # Otherwise Django's reloader would go on watching files, without a server.
         os._exit(1)
 
 
 class Command(runserver.Command):  # type: ignore[misc] # Daphne has no types
-    """Serve, as runserver does, or end where the port is taken."""
+    """Serve, as runserver does; exit with 1 where the port is taken."""
 
-    server_cls = EndingServer
+    server_cls = ExitingServer

@@ -1,4 +1,4 @@
-"""The one setting: what of it stops the start, and what is only reported."""
+"""REDIS_URL: which values stop the start, and which are only reported."""
 
 import os
 import subprocess
@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from sandbox.layers.redis_url import complaint
+from sandbox.layers.redis_url import why_unreachable
+from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, free_port, serve
 from sandbox.wire import http, websocket
-from tests.support.clients import clients, post, turned_away
-from tests.support.redis import Redis
+from tests.support.clients import clients, post, refused
 
 
 def check(url: str) -> subprocess.CompletedProcess[str]:
@@ -32,11 +32,11 @@ def check(url: str) -> subprocess.CompletedProcess[str]:
         "redis://",
         "redis://127.0.0.1:99999",
         "redis://127.0.0.1/zero",
-        "redis://127.0.0.1/0?colour=red",
+        "redis://127.0.0.1/0?flavour=sweet",
     ],
 )
 def test_a_malformed_url_stops_the_start(url: str) -> None:
-    """What no Redis could be found by is told in a sentence, without a traceback."""
+    """A URL at which no Redis can be is refused in a sentence, without a traceback."""
     checked = check(url)
     assert checked.returncode == 1
     assert "REDIS_URL: Not the URL of a Redis, such as redis://127" in checked.stderr
@@ -44,26 +44,26 @@ def test_a_malformed_url_stops_the_start(url: str) -> None:
 
 
 def test_an_empty_url_is_none() -> None:
-    """An empty REDIS_URL is an absent one."""
+    """An empty REDIS_URL is like none."""
     assert "no issues" in check("").stdout
 
 
 def test_a_redis_that_does_not_answer_is_reported() -> None:
-    """Every command of manage.py warns, compare too, and tells no password."""
+    """Every command of manage.py warns, and the warning shows no password."""
     checked = check(f"redis://:secret@127.0.0.1:{free_port()}/0")
     assert checked.returncode == 0
     assert "does not answer at redis://127.0.0.1" in checked.stderr
     assert "secret" not in checked.stderr
 
 
-def test_a_redis_that_answers_is_no_news(redis: Redis) -> None:
-    """Where a Redis answers, nothing is said."""
-    assert complaint(redis.url) == ""
+def test_a_redis_that_answers_is_not_reported(redis: Redis) -> None:
+    """Where a Redis answers, there is no warning."""
+    assert why_unreachable(redis.url) == ""
 
 
 @pytest.mark.asyncio
 async def test_a_server_starts_without_its_redis(redis: Redis) -> None:
-    """The start reports it, echo works, rooms say so; and they work as soon as Redis does."""
+    """The log reports it, echo works, rooms are unavailable; they work as soon as Redis does."""
     redis.kill()
     with serve(environment={"REDIS_URL": redis.url}) as server:
         async with websocket(f"{server.url}/echo/websocket/") as echo:
@@ -71,7 +71,7 @@ async def test_a_server_starts_without_its_redis(redis: Redis) -> None:
             assert await echo.receive() == '{"message":1}'
         assert (await http("GET", f"{server.url}/echo/async-http/?message=1")).status == 200
         assert (await post(server.url, "early", '{"message": 1}')).status == 503
-        heard, _ = await turned_away("websocket", "early", server.url)
+        heard, _ = await refused("websocket", "early", server.url)
         assert "unavailable" in heard
         redis.start()
         async with clients("early", server.url) as everyone:

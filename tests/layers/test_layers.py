@@ -1,4 +1,4 @@
-"""The channel layers: what they drop is said, and why rooms have the one that they have."""
+"""The channel layers: what they drop is logged, and why rooms use Pub/Sub."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -11,9 +11,9 @@ import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
-from sandbox.layers.pub_sub import Shard
+from sandbox.layers.pub_sub import SubscriptionConnection
+from sandbox.processes.redis import Redis
 from tests.support.members import SLUGS, Member, members, request
-from tests.support.redis import Redis
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,14 +28,16 @@ def three_at_most(
     if request.param == "redis":
         config["hosts"] = [request.getfixturevalue("redis_url")]
         backend = "sandbox.layers.pub_sub.PubSubLayer"
-        publish = Shard.publish
+        publish = SubscriptionConnection.publish
 
-        async def publish_and_be_heard(self: Shard, channel: str, message: bytes) -> None:
+        async def publish_and_wait(
+            self: SubscriptionConnection, channel: str, message: bytes
+        ) -> None:
             """Over two connections, a message and the answer to its PUBLISH come in any order."""
             await publish(self, channel, message)
             await asyncio.sleep(0.02)
 
-        monkeypatch.setattr(Shard, "publish", publish_and_be_heard)
+        monkeypatch.setattr(SubscriptionConnection, "publish", publish_and_wait)
     settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
 
 
@@ -44,14 +46,14 @@ def three_at_most(
 async def test_over_capacity_is_logged_and_counted(
     slug: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A member that is busy loses what comes on top, which is said; nobody else loses anything."""
+    """A busy member loses what exceeds its capacity, which is logged; the others lose nothing."""
     async with members("lobby", slug, "async-http") as (busy, follower):
         await busy.send('{"message": "late", "delay": 1}')
         for number in range(10):
             await follower.send(f'{{"message": {number}}}')
             assert await follower.hear() == f'{{"message":{number}}}'
-        in_hand_and_waiting = [await busy.hear() for _ in range(1 + 3)]
-        assert in_hand_and_waiting == [f'{{"message":{number}}}' for number in range(1 + 3)]
+        received = [await busy.hear() for _ in range(1 + 3)]
+        assert received == [f'{{"message":{number}}}' for number in range(1 + 3)]
         assert await follower.hear() == '{"message":"late"}'
         await follower.send('{"message": "on"}')
         assert [await one.hear() for one in (busy, follower)] == ['{"message":"on"}'] * 2
@@ -61,28 +63,28 @@ async def test_over_capacity_is_logged_and_counted(
 
 
 @asynccontextmanager
-async def far_away(
+async def slow_redis(
     redis_url: str, word: bytes, seconds: float, settings: Settings
 ) -> AsyncIterator[Any]:
-    """The layer of the rooms, with a slow way to Redis for the connection that says ``word``."""
+    """The layer of the rooms, over a proxy that delays what contains ``word`` to Redis."""
     redis = urlsplit(redis_url)
 
-    async def carry(reader: StreamReader, writer: StreamWriter) -> None:
+    async def copy(reader: StreamReader, writer: StreamWriter) -> None:
         while chunk := await reader.read(65_536):
             if word in chunk:
                 await asyncio.sleep(seconds)
             writer.write(chunk)
         writer.close()
 
-    async def lead(reader: StreamReader, writer: StreamWriter) -> None:
+    async def proxy(reader: StreamReader, writer: StreamWriter) -> None:
         redis_reader, redis_writer = await asyncio.open_connection(redis.hostname, redis.port)
-        await asyncio.gather(carry(reader, redis_writer), carry(redis_reader, writer))
+        await asyncio.gather(copy(reader, redis_writer), copy(redis_reader, writer))
 
     def connect(reader: StreamReader, writer: StreamWriter) -> None:
-        ways.create_task(lead(reader, writer))
+        connections.create_task(proxy(reader, writer))
 
     async with (
-        asyncio.TaskGroup() as ways,
+        asyncio.TaskGroup() as connections,
         await asyncio.start_server(connect, "127.0.0.1", 0) as server,
     ):
         url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -97,12 +99,12 @@ async def far_away(
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-async def test_a_member_hears_what_follows_its_joining(
+async def test_a_member_receives_what_follows_its_joining(
     slug: str, settings: Settings, redis_url: str
 ) -> None:
-    """Even if Redis gets the subscription late, nothing is lost for who has been let in."""
+    """Even if Redis gets the subscription late, an accepted member loses nothing."""
     async with (
-        far_away(redis_url, b"SUBSCRIBE", 0.1, settings),
+        slow_redis(redis_url, b"SUBSCRIBE", 0.1, settings),
         members("lobby", slug) as (member,),
     ):
         await request("lobby", "POST", b'{"message": "welcome"}')
@@ -110,12 +112,12 @@ async def test_a_member_hears_what_follows_its_joining(
 
 
 @pytest.mark.parametrize("word", [b"SUBSCRIBE", b"__group__"])
-async def test_who_cannot_be_subscribed_leaves_nothing_behind(
+async def test_a_failed_subscription_leaves_nothing_behind(
     word: bytes, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A member that Redis does not subscribe in time is turned away, and forgotten."""
+    """A member that Redis does not subscribe in time gets an error, and is in no group."""
     monkeypatch.setattr("sandbox.layers.pub_sub.LAYER_SECONDS", 0.2)
-    async with far_away(redis_url, word, 0.5, settings) as layer:
+    async with slow_redis(redis_url, word, 0.5, settings) as layer:
         member = Member("async-websocket", "lobby")
         assert (await member.join())["type"] == "websocket.accept"
         assert "unavailable" in await member.hear()
@@ -127,7 +129,7 @@ async def test_who_cannot_be_subscribed_leaves_nothing_behind(
 async def test_on_the_core_layer_an_outage_ends_all_members(
     settings: Settings, redis: Redis
 ) -> None:
-    """Its members cannot outlive an outage: they are told to try again later, none is left deaf."""
+    """The core layer's members get an error and close code 1013; none stays without messages."""
     backend = "channels_redis.core.RedisChannelLayer"
     settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": {"hosts": [redis.url]}}}
     everyone = [Member(slug, "lobby") for slug in SLUGS]

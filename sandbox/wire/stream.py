@@ -1,0 +1,98 @@
+"""A TCP or TLS connection that is recorded in a trace, and how it may fail."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from sandbox.wire.trace import Trace
+
+TIMEOUT = 30.0
+"""Seconds that every client waits unless its caller says otherwise."""
+READ_BYTES = 256 * 1024
+
+Header = tuple[str, str]
+
+
+class RefusedError(Exception):
+    """The server answered with another status than the one that opens what was asked for."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"refused with status {status}")
+        self.status = status
+
+
+class ClosedError(Exception):
+    """The server ended the connection: 1005 is a close without a code, 1006 no close at all."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"closed with {code} {reason}".strip())
+        self.code = code
+        self.reason = reason
+
+
+class Stream:
+    """An open connection; ``open_stream`` makes one."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trace: Trace | None
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._trace = trace
+        self._number = 0
+        if trace is not None:
+            trace.connections += 1
+            self._number = trace.connections
+
+    @property
+    def local_address(self) -> str:
+        """What the server calls its client, as ``host:port``."""
+        host, port, *_ = self._writer.get_extra_info("sockname")
+        return f"{host}:{port}"
+
+    def record(self, kind: str, payload: bytes = b"", *, sent: bool = False) -> None:
+        if self._trace is not None:
+            self._trace.add(self._number, sent=sent, kind=kind, payload=payload)
+
+    async def write(self, data: bytes) -> None:
+        # The next read shows that the connection is gone, and what came before that.
+        with suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def read(self) -> bytes:
+        """Return what has come; empty at the end of the stream, however it ended."""
+        try:
+            return await self._reader.read(READ_BYTES)
+        except ConnectionError:
+            return b""
+
+    def abort(self) -> None:
+        """End the connection at once, without a close of any protocol."""
+        self._writer.transport.abort()
+
+    async def wait_closed(self) -> None:
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+@asynccontextmanager
+async def open_stream(url: str, trace: Trace | None) -> AsyncIterator[Stream]:
+    """Connect to the host and port of a URL; over TLS for https and wss. Raises OSError."""
+    parts = urlsplit(url)
+    secure = parts.scheme in ("https", "wss")
+    stream = Stream(
+        *await asyncio.open_connection(
+            parts.hostname,
+            parts.port or (443 if secure else 80),
+            ssl=ssl.create_default_context() if secure else None,
+        ),
+        trace,
+    )
+    try:
+        yield stream
+    finally:
+        stream.abort()
+        await stream.wait_closed()

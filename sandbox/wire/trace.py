@@ -1,0 +1,40 @@
+"""A record of what went over the wire, and when."""
+
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+EXCERPT_BYTES = 300
+
+
+class Event(NamedTuple):
+    """One thing that went over the wire."""
+
+    at: float
+    """Seconds since the trace began."""
+    connection: int
+    """1 is the first that was opened."""
+    sent: bool
+    kind: str
+    size: int
+    """Bytes of the payload."""
+    excerpt: str
+    """The beginning of the payload, as text where it is."""
+
+    @property
+    def milliseconds(self) -> str:
+        return f"{self.at * 1000:.2f}"
+
+
+@dataclass
+class Trace:
+    """All that went over one or more connections, in order."""
+
+    events: list[Event] = field(default_factory=list)
+    connections: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def add(self, connection: int, *, sent: bool, kind: str, payload: bytes = b"") -> None:
+        at = time.perf_counter() - self.began
+        excerpt = payload[:EXCERPT_BYTES].decode(errors="backslashreplace")
+        self.events.append(Event(at, connection, sent, kind, len(payload), excerpt))
