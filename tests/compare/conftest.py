@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.compare.engine import agree, questions
+from sandbox.compare.engine import flag_mismatches, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
 from sandbox.processes.servers import ARGUMENTS, installed
@@ -48,5 +48,5 @@ def servers_report(report: Report) -> Report:
     return replace(
         daphne,
         targets=daphne.targets + found.targets,
-        cells=tuple(agree(daphne.cells + found.cells)),
+        cells=tuple(flag_mismatches(daphne.cells + found.cells)),
     )

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from sandbox.compare.output.terminal import show
 from sandbox.compare.report import Report
-from sandbox.compare.terminal import show
 
 
 def shown(report: Report, width: int, *, is_terminal: bool = False) -> str:
