@@ -320,7 +320,7 @@ _TUTORIAL = (
         },
     ),
     Difference(
-        "json takes half an escaped pair for a character; it can be written in no UTF-8.",
+        "json reads half an escaped pair as a character, which UTF-8 cannot hold.",
         TUTORIAL,
         {"lone-surrogate": (Reply(r'{"message": "\ud800"}'),)},
     ),

@@ -87,7 +87,8 @@ class Report:
     def probes(self) -> list[Probe]:
         asked = {cell.probe for cell in self.cells}
         tables = dict.fromkeys(TABLES[edition.probes] for edition in self.editions)
-        return [probe for table in tables for probe in table if probe.id in asked]
+        probes = [probe for table in tables for probe in table if probe.id in asked]
+        return list(dict.fromkeys(probes))
 
     def of(self, verdict: Verdict) -> list[Cell]:
         return [cell for cell in self.cells if cell.verdict == verdict]
