@@ -43,16 +43,17 @@ class Difference:
     raises: str = ""
     """How the exception that ended the connection or the request begins in the server's log."""
 
+    def covers(self, probe: str, exhibit: str, server: str) -> bool:
+        return (
+            probe in self.seen
+            and server in self.servers
+            and any(fnmatchcase(exhibit, pattern) for pattern in self.exhibits)
+        )
 
-def declared(probe: str, exhibit: str, server: str) -> list[Difference]:
-    """Find the rows for a cell: none or one."""
-    return [
-        difference
-        for difference in DIFFERENCES
-        if probe in difference.seen
-        and server in difference.servers
-        and any(fnmatchcase(exhibit, pattern) for pattern in difference.exhibits)
-    ]
+
+def declared(probe: str, exhibit: str, server: str) -> Difference | None:
+    """Find the row for a cell."""
+    return next((row for row in DIFFERENCES if row.covers(probe, exhibit, server)), None)
 
 
 def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:

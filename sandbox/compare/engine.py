@@ -172,7 +172,7 @@ def _failure(error: Exception, seconds: float) -> Observation:
 
 def judge(cell: Cell, exhibit: Exhibit, probe: Probe, seen: Observations) -> Cell:
     """Give the verdict: against a declared difference where there is one, else the contract."""
-    difference = next(iter(declared(probe.id, exhibit.id, cell.server)), None)
+    difference = declared(probe.id, exhibit.id, cell.server)
     if difference is not None:
         verdict: Verdict = "declared" if seen == difference.seen[probe.id] else "differs"
     else:

@@ -186,7 +186,7 @@ Expected: TypeAlias = tuple[Observation | OneOf, ...]
 
 
 def reply_of(text: str) -> Reply | ErrorReply:
-    """Tell the contract's errors from all other messages; a byte more makes it another message."""
+    """Recognise the contract's errors by their very bytes; anything else is a plain reply."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -14,7 +14,7 @@ NO_FRAMES = "HTTP has no WebSocket frames."
 NO_HANDSHAKE = "HTTP has no WebSocket handshake."
 NO_PIPELINE = "HTTP clients wait for a response before the next request."
 NO_CLOSE = "HTTP has no close codes."
-NO_TEXT_OR_BINARY = "HTTP bodies are bytes: a text message cannot be told from a binary one."
+NO_TEXT_OR_BINARY = "HTTP bodies are bytes, neither text nor binary messages."
 NO_CAP = "Over HTTP there is no cap but the contract's."
 NO_METHODS = "WebSocket messages have no methods, statuses or headers."
 

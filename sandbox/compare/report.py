@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from consumers.catalogue import Edition, Exhibit
-from sandbox.compare.differences import Difference
 from sandbox.compare.engine import Cell, Target, Verdict
 from sandbox.compare.observations import Observations
 from sandbox.compare.probe import Probe
@@ -142,18 +141,17 @@ class Report:
 
     def _server_rows(self, edition: Edition) -> list[ServerRow]:
         matrices = [self.matrix(edition, target) for target in self.targets]
-        found: dict[tuple[tuple[Observations, ...], ...], ServerRow] = {}
+        found: dict[tuple[tuple[Observations, ...], ...], tuple[list[Probe], list[Cell]]] = {}
         for probe in matrices[0].probes:
             rows = [
                 [cell for cell in matrix.row(probe) if cell.verdict != "n/a"] for matrix in matrices
             ]
             seen = tuple(tuple(dict.fromkeys(cell.seen for cell in row)) for row in rows)
             if len(set(seen)) > 1:
-                server_row = found.setdefault(seen, ServerRow([], seen, []))
-                server_row.probes.append(probe)
-                differences = [cell.difference for row in rows for cell in row]
-                server_row.reasons[:] = _reasons(server_row.reasons, differences)
-        return list(found.values())
+                probes, cells = found.setdefault(seen, ([], []))
+                probes.append(probe)
+                cells += chain.from_iterable(rows)
+        return [ServerRow(probes, seen, _reasons(cells)) for seen, (probes, cells) in found.items()]
 
     def _short_names(self, ids: set[str]) -> str:
         """Name exhibits in short: those of a whole edition, or all its WebSockets, together."""
@@ -171,5 +169,5 @@ class Report:
         return ", ".join(names)
 
 
-def _reasons(known: list[str], differences: Iterable[Difference | None]) -> list[str]:
-    return list(dict.fromkeys([*known, *(one.reason for one in differences if one)]))
+def _reasons(cells: Iterable[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.difference.reason for cell in cells if cell.difference))

@@ -1,13 +1,17 @@
 """The probe table against every exhibit, on the wire."""
 
 import json
+from copy import deepcopy
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from consumers.catalogue import CATALOGUE, Exhibit
 from sandbox import compare
+from sandbox.compare.observations import Observation, OneOf
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.words import reason, seen_in_words
@@ -67,11 +71,11 @@ def test_every_cell_shows_its_frames(report: Report) -> None:
             assert [event.at for event in cell.events] == sorted(event.at for event in cell.events)
 
 
-def test_json_is_what_its_schema_says(readme_report: Report) -> None:
+def test_json_is_what_its_schema_says(report: Report) -> None:
     """The JSON report validates, and holds each probe and each cell once."""
     Draft202012Validator.check_schema(SCHEMA)
-    document = json.loads(as_json(readme_report))
-    Draft202012Validator(SCHEMA).validate(document)
+    document = json.loads(as_json(report))
+    assert [error.json_path for error in Draft202012Validator(SCHEMA).iter_errors(document)] == []
     cells = {(cell["server"], cell["exhibit"], cell["probe"]) for cell in document["cells"]}
     assert len(cells) == len(document["cells"]) == sum(document["summary"].values())
     probes = [probe["id"] for probe in document["probes"]]
@@ -88,9 +92,22 @@ def test_json_is_what_its_schema_says(readme_report: Report) -> None:
     }
 
 
+def test_schema_knows_every_observation() -> None:
+    """Each kind of observation is in the schema with the members that it has, and no other is."""
+    kinds = {
+        kind["properties"].pop("kind")["const"]: sorted(kind["properties"])
+        for kind in deepcopy(SCHEMA["$defs"]["observation"]["oneOf"])
+    }
+    assert kinds == {
+        kind.__name__: sorted(field.name for field in fields(kind))
+        for kind in (*get_args(Observation), OneOf)
+    }
+
+
 def test_html_needs_no_other_file(readme_report: Report) -> None:
     """The page has every cell and every frame, escaped, and loads nothing."""
     page = as_html(readme_report)
+    assert "<h1>Comparison of echo, tutorial</h1>" in page
     assert page.count('class="cell"') == len(readme_report.cells)
     assert "<title>500 Internal Server Error" not in page
     assert "&lt;title&gt;500 Internal Server Error" in page

@@ -23,8 +23,7 @@ def raising(exception: str) -> list[Question]:
     return [
         (exhibit, probe)
         for exhibit, probe in questions(CATALOGUE)
-        for difference in declared(probe.id, exhibit.id, "daphne")
-        if difference.raises == exception
+        if (row := declared(probe.id, exhibit.id, "daphne")) and row.raises == exception
     ]
 
 

@@ -67,7 +67,7 @@ def test_what_a_faulty_client_sends_is_sent(daphne: Server) -> None:
 
 
 def test_a_close_is_answered_with_its_code(daphne: Server) -> None:
-    """Closing tells the code that the server answered with."""
+    """Closing returns the code that the server answered with."""
 
     async def scenario() -> None:
         async with websocket(f"{daphne.url}/echo/websocket/") as connection:
@@ -91,7 +91,7 @@ def test_silence_is_a_timeout(daphne: Server) -> None:
     run(scenario())
 
 
-def test_a_refused_handshake_tells_its_status(daphne: Server) -> None:
+def test_a_refused_handshake_has_its_status(daphne: Server) -> None:
     """A foreign origin is refused with 403."""
 
     async def scenario() -> None:
@@ -122,7 +122,7 @@ def test_a_head_request_has_no_body(daphne: Server) -> None:
     assert (response.status, response.header("content-length"), response.body) == (200, "16", b"")
 
 
-def test_a_trace_tells_what_went_over_the_wire(daphne: Server) -> None:
+def test_a_trace_holds_what_went_over_the_wire(daphne: Server) -> None:
     """A trace holds every frame of every connection, with direction, size and time."""
 
     async def scenario() -> Trace:

@@ -17,6 +17,7 @@ def as_html(report: Report) -> str:
         "compare/output/report.html",
         {
             "report": report,
+            "editions": [edition.name for edition in report.editions],
             "legend": LEGEND,
             "count": [(verdict, report.count[verdict]) for verdict in LEGEND],
             "versions": versions(),

@@ -1,4 +1,4 @@
-"""Who may open a WebSocket, and what the handshake agrees on."""
+"""Who may open a WebSocket, and what the handshake negotiates."""
 
 from sandbox.compare.observations import Opened, Refused
 from sandbox.compare.probe import HI, HI_BACK, NO_HANDSHAKE, Probe, group

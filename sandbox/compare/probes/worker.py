@@ -26,7 +26,7 @@ WORKER = group(
     Probe(
         "worker-unknown",
         "A worker that does not exist is refused in the handshake.",
-        (Open(suffix="?worker=nobody"),),
+        (Open(suffix="?worker=unknown"),),
         (Refused(403),),
     ),
     only="websocket",
