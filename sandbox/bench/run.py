@@ -21,6 +21,7 @@ from sandbox.bench.lab import BASELINES, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, U
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.compare.engine import Target, compare, questions
+from sandbox.compare.output.words import in_words
 from sandbox.processes.child import child
 from sandbox.processes.machine import machine, versions
 from sandbox.processes.servers import ROOT
@@ -176,7 +177,8 @@ async def _refuse_the_unfit(lab: Lab, report: Report, *, every_probe: bool) -> N
     target = Target(lab.server, server.version, server.url)
     for cell in await compare(target, asked):
         if cell.verdict == "differs" and cell.exhibit not in lab.refused:
-            said = f"compare's probe {cell.probe} saw “{cell.seen}” instead of “{cell.expected}”"
+            seen, expected = in_words(cell.seen), in_words(cell.expected)
+            said = f"compare's probe {cell.probe} saw “{seen}” instead of “{expected}”"
             _refuse(lab, report, cell.exhibit, said)
 
 

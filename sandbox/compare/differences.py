@@ -1,20 +1,33 @@
 """The differences that are known, each with its reason.
 
 What differs and is not here is a failure; what is here and no longer seen is one too. A cell may be
-in one row only.
+in one row only. A row whose reason is an exception names it, and the tests find it in the log.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from sandbox.compare.probes import nested, sized
-from sandbox.compare.steps import brief, request_of
+from sandbox.compare.observations import (
+    Closed,
+    Disconnect,
+    Early,
+    ErrorReply,
+    Neighbour,
+    NoDelay,
+    NoDisconnect,
+    Observation,
+    Observations,
+    Opened,
+    Refused,
+    Reply,
+    Response,
+)
+from sandbox.compare.probe import nested, sized
+from sandbox.compare.steps import request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
-
-STALLING = ("stock/websocket", "stock/json-websocket")
-"""A wait in one of these exhibits is a wait for all."""
+ALL_BUT_DAPHNE = ("uvicorn", "hypercorn", "granian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +37,27 @@ class Difference:
     reason: str
     exhibits: tuple[str, ...]
     """Ids, or patterns of ids."""
-    seen: Mapping[str, str]
-    """The words for what is seen, by probe."""
+    seen: Mapping[str, Observations]
+    """By probe."""
     servers: tuple[str, ...] = SERVERS
+    raises: str = ""
+    """How the exception that ended the connection or the request begins in the server's log."""
+
+    def covers(self, probe: str, exhibit: str, server: str) -> bool:
+        return (
+            probe in self.seen
+            and server in self.servers
+            and any(fnmatchcase(exhibit, pattern) for pattern in self.exhibits)
+        )
+
+
+def declared(probe: str, exhibit: str, server: str) -> Difference | None:
+    """Find the row for a cell."""
+    return next((row for row in DIFFERENCES if row.covers(probe, exhibit, server)), None)
+
+
+def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
+    return dict.fromkeys(probes, seen)
 
 
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
@@ -39,76 +70,74 @@ _SERVERS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
-        {
-            "unknown-path": "refused 404",
-            **dict.fromkeys(("room-too-long", "room-space", "room-letters"), "refused 404"),
-        },
-        ("uvicorn", "hypercorn", "granian"),
+        _each(("unknown-path", "room-too-long", "room-space", "room-letters"), Refused(404)),
+        ALL_BUT_DAPHNE,
     ),
     Difference(
         "Daphne refuses an Origin that is no URL before the application, which says 403, sees it.",
         ALL,
-        {"origin-malformed": "refused 403"},
-        ("uvicorn", "hypercorn", "granian"),
+        {"origin-malformed": (Refused(403),)},
+        ALL_BUT_DAPHNE,
     ),
     Difference(
         "Daphne answers every close with 1000; the others send the client's code back.",
         ALL,
-        {"close-answer": "closed 4000"},
-        ("uvicorn", "hypercorn", "granian"),
+        {"close-answer": (Closed(4000),)},
+        ALL_BUT_DAPHNE,
     ),
     Difference(
         "Uvicorn and Hypercorn take up an offer to compress.",
         ALL,
-        {"compression": "open, compressed"},
+        {"compression": (Opened(compressed=True),)},
         ("uvicorn", "hypercorn"),
     ),
     Difference(
         "Daphne's cap is 1 MiB, the others' 16 MiB: below it the answer is the contract's.",
         CAREFUL,
-        {"over-1-mib": "error too_large"},
-        ("uvicorn", "hypercorn", "granian"),
+        {"over-1-mib": (ErrorReply("too_large"),)},
+        ALL_BUT_DAPHNE,
     ),
     Difference(
         "Over their cap Uvicorn and Hypercorn close with 1009, message too big.",
         ALL,
-        {"over-16-mib": "closed 1009"},
+        {"over-16-mib": (Closed(1009),)},
         ("uvicorn", "hypercorn"),
     ),
     Difference(
         "Over its cap Granian closes without a code.",
         ALL,
-        {"over-16-mib": "closed 1005"},
+        {"over-16-mib": (Closed(1005),)},
         ("granian",),
     ),
     Difference(
-        "Uvicorn tells a client that breaks the protocol so; Daphne and Hypercorn just drop it.",
+        "On a protocol violation Uvicorn closes with the code that RFC 6455 has for it; Daphne and "
+        "Hypercorn end the connection without a close frame.",
         ALL,
-        {"text-not-utf-8": "closed 1007", **dict.fromkeys(VIOLATIONS, "closed 1002")},
+        {"text-not-utf-8": (Closed(1007),), **_each(VIOLATIONS, Closed(1002))},
         ("uvicorn",),
     ),
     Difference(
-        "Granian closes on a client that breaks the protocol without a code.",
+        "On a protocol violation Granian closes without a code.",
         ALL,
-        dict.fromkeys(("text-not-utf-8", *VIOLATIONS), "closed 1005"),
+        _each(("text-not-utf-8", *VIOLATIONS), Closed(1005)),
         ("granian",),
     ),
     Difference(
-        "Uvicorn and Granian call it 1005, a close without a code, when a client vanishes.",
+        "Uvicorn and Granian report 1005, a close without a code, when a client vanishes.",
         ALL,
-        {"vanish": "disconnect 1005"},
+        {"vanish": (Disconnect(1005),)},
         ("uvicorn", "granian"),
     ),
     Difference(
-        "Hypercorn tells the consumer 1006 whatever code the client closed with.",
+        "Hypercorn reports 1006 to the consumer, whatever code the client closed with.",
         ALL,
-        dict.fromkeys(("close-1000", "close-1001", "close-4000"), "disconnect 1006"),
+        _each(("close-1000", "close-1001", "close-4000"), Disconnect(1006)),
         ("hypercorn",),
     ),
     Difference(
-        "Hypercorn tells the consumer 1006 whatever code the client closed with.",
+        "Hypercorn reports 1006 to the consumer, whatever code the client closed with.",
         CAREFUL,
-        {"close-after-error": "error invalid_json; disconnect 1006"},
+        {"close-after-error": (ErrorReply("invalid_json"), Disconnect(1006))},
         ("hypercorn",),
     ),
 )
@@ -118,51 +147,98 @@ _SERVERS = (
 _STOCK = (
     Difference(
         "Channels runs all synchronous consumers of a process on one thread.",
-        STALLING,
-        {"neighbours": "the neighbour waits"},
+        ("stock/websocket", "stock/json-websocket"),
+        {"neighbours": (Neighbour(waits=True),)},
     ),
 )
 
-# What the tutorials leave out.
+# What ends the tutorials' connections: exceptions that they do not catch.
 
 TUTORIAL = ("tutorial/*",)
-TUTORIAL_WEBSOCKET = ("tutorial/*websocket",)
-TUTORIAL_HTTP = ("tutorial/async-http",)
+WEBSOCKETS = ("tutorial/*websocket",)
+PLAIN_WEBSOCKETS = ("tutorial/websocket", "tutorial/async-websocket")
+JSON_WEBSOCKETS = ("tutorial/json-websocket", "tutorial/async-json-websocket")
+HTTP = ("tutorial/async-http",)
 
 UNCAUGHT = {
-    "daphne": "closed 1011",
-    "uvicorn": "closed 1006",
-    "hypercorn": "closed 1011",
-    "granian": "closed 1005",
+    "daphne": Closed(1011),
+    "uvicorn": Closed(1006),
+    "hypercorn": Closed(1011),
+    "granian": Closed(1005),
 }
-"""What becomes of a WebSocket whose consumer raises."""
-
-UNCAUGHT_JSON = "Nobody catches what json.loads raises."
-DEEP, LARGE = nested(101)[0], sized(65_537)[0]
-HI_BACK = '{"message":"hi"}'
-
-
-def _ends(reason: str, *probes: str, first: str = "", then: str = "") -> Iterator[Difference]:
-    """An exception ends the WebSocket, in each server's own way."""
-    for server, words in UNCAUGHT.items():
-        seen = dict.fromkeys(probes, first + words + then)
-        yield Difference(reason, TUTORIAL_WEBSOCKET, seen, (server,))
+"""How each server ends a WebSocket whose consumer raises."""
+FAILED = Response(500)
+HI_SPACED = Reply('{"message": "hi"}')
+"""As json.dumps writes it."""
 
 
-def _dies(reason: str, *probes: str, then: str = "") -> Iterator[Difference]:
-    """An exception ends the WebSocket; over HTTP it costs one request, ``then`` goes on."""
-    yield from _ends(reason, *probes)
-    yield Difference(reason, TUTORIAL_HTTP, dict.fromkeys(probes, f"HTTP 500{then}"))
+@dataclass(frozen=True, slots=True)
+class Uncaught:
+    """An exception that the tutorial's consumers do not catch."""
+
+    raises: str
+    reason: str
+
+    def ends(
+        self,
+        exhibits: tuple[str, ...],
+        *probes: str,
+        first: Observations = (),
+        then: Observations = (),
+    ) -> Iterator[Difference]:
+        """End the WebSocket, in each server's own way, ``first`` and ``then`` around it."""
+        for server, closed in UNCAUGHT.items():
+            seen = _each(probes, *first, closed, *then)
+            yield Difference(self.reason, exhibits, seen, (server,), self.raises)
+
+    def fails(self, *probes: str, then: Observations = ()) -> Difference:
+        """Fail one HTTP request; the next one on the same connection sees ``then``."""
+        return Difference(self.reason, HTTP, _each(probes, FAILED, *then), SERVERS, self.raises)
 
 
-_TUTORIAL = (
-    Difference(
-        "json.dumps puts a space after a colon and escapes what is not ASCII.",
-        TUTORIAL,
-        {"reply-bytes": r'{"message": ["\u00e9", "\u00e9", 1.0]}'},
-    ),
-    *_dies(
-        UNCAUGHT_JSON,
+BAD_JSON = Uncaught(
+    "JSONDecodeError: ",
+    "json.loads raises JSONDecodeError, which the consumer does not catch: it ends a WebSocket, "
+    "over HTTP it fails one request.",
+)
+NOT_UTF8 = Uncaught(
+    "UnicodeDecodeError: 'utf-8' codec can't decode",
+    "json.loads raises UnicodeDecodeError on bytes that are not UTF-8.",
+)
+DIGITS = Uncaught(
+    "ValueError: Exceeds the limit (4300 digits)",
+    "Python raises ValueError for an integer of more than 4,300 digits.",
+)
+DEPTH = Uncaught(
+    "RecursionError: maximum recursion depth exceeded",
+    "json.loads raises RecursionError where a request is nested too deep.",
+)
+NO_OBJECT = Uncaught(
+    "TypeError: ",
+    'The consumer takes ["message"] of what is not an object: TypeError.',
+)
+NO_MESSAGE = Uncaught(
+    "KeyError: 'message'", "The consumer does not check that there is a message: KeyError."
+)
+NO_TEXT_ARGUMENT = Uncaught(
+    "TypeError: ChatConsumer.receive() got an unexpected keyword argument 'bytes_data'",
+    "The consumer's receive has no parameter bytes_data, which Channels passes for a binary "
+    "message: TypeError.",
+)
+NO_TEXT = Uncaught(
+    "ValueError: No text section for incoming WebSocket frame!",
+    "The JSON consumers of Channels raise ValueError on a message without text, binary or empty.",
+)
+
+NO_BODY = Uncaught(
+    BAD_JSON.raises,
+    "The consumer reads the body whatever the method, and a GET or HEAD has none: json.loads "
+    "raises JSONDecodeError.",
+)
+
+_EXCEPTIONS = (
+    *BAD_JSON.ends(
+        WEBSOCKETS,
         "raw-control",
         "leading-zero",
         "no-break-space",
@@ -170,66 +246,92 @@ _TUTORIAL = (
         "two-documents",
         "truncated",
         "plain-text",
-        "bad-utf-8",
-        "empty-text",
-    ),
-    *_dies(
-        "Nobody catches what Python raises over more than 4,300 digits.",
-        "digits-5000",
-        "surrogate-by-digits",
-    ),
-    *_dies("Nobody catches the RecursionError of json.loads.", "depth-far-over", "depth-unclosed"),
-    *_dies(
-        "Nobody looks whether the request is an object with a message.",
-        "array",
-        "string",
-        "bare-null",
-        "no-message",
-        "message-in-capitals",
-    ),
-    *_dies(
-        "An exception ends a WebSocket; over HTTP it costs one request only.",
+        "byte-order-mark",
         "after-invalid-json",
-        "after-invalid-request",
-        "after-empty",
-        "after-bad-binary",
-        then=f"; {HI_BACK}",
     ),
-    *_ends(
-        "The consumer wants text, and a binary message has none.",
+    *BAD_JSON.ends(PLAIN_WEBSOCKETS, "empty-text", "after-empty"),
+    *BAD_JSON.ends(WEBSOCKETS, "error-behind-message", first=(HI_SPACED,)),
+    BAD_JSON.fails(
+        "raw-control",
+        "leading-zero",
+        "no-break-space",
+        "trailing-comma",
+        "two-documents",
+        "truncated",
+        "plain-text",
+        "empty-text",
+        "error-headers",
+    ),
+    NO_BODY.fails("get", "get-nothing", "get-empty", "get-unicode", "get-bad-utf-8", "head"),
+    NO_BODY.fails("get-delay", then=(FAILED,)),
+    BAD_JSON.fails("after-invalid-json", "after-empty", "after-bad-binary", then=(HI_SPACED,)),
+    NOT_UTF8.fails("bad-utf-8"),
+    *DIGITS.ends(WEBSOCKETS, "digits-5000", "surrogate-by-digits"),
+    DIGITS.fails("digits-5000", "surrogate-by-digits"),
+    *DEPTH.ends(WEBSOCKETS, "depth-far-over", "depth-unclosed"),
+    DEPTH.fails("depth-far-over", "depth-unclosed"),
+    *NO_OBJECT.ends(WEBSOCKETS, "array", "string", "bare-null"),
+    NO_OBJECT.fails("array", "string", "bare-null"),
+    *NO_MESSAGE.ends(WEBSOCKETS, "no-message", "message-in-capitals", "after-invalid-request"),
+    NO_MESSAGE.fails("no-message", "message-in-capitals"),
+    NO_MESSAGE.fails("after-invalid-request", then=(HI_SPACED,)),
+    *NO_TEXT_ARGUMENT.ends(
+        PLAIN_WEBSOCKETS, "binary", "empty-binary", "utf-16", "bad-utf-8", "after-bad-binary"
+    ),
+    *NO_TEXT.ends(
+        JSON_WEBSOCKETS,
         "binary",
         "empty-binary",
         "utf-16",
+        "bad-utf-8",
+        "after-bad-binary",
+        "empty-text",
+        "after-empty",
     ),
-    *_ends(UNCAUGHT_JSON, "byte-order-mark"),
-    *_ends(UNCAUGHT_JSON, "error-behind-message", first=f"{HI_BACK}; "),
+    *Uncaught(
+        BAD_JSON.raises,
+        "Channels does not call disconnect after an exception, here a JSONDecodeError, so that "
+        "nothing is cleaned up.",
+    ).ends(WEBSOCKETS, "close-after-error", then=(NoDisconnect(),)),
+)
+# What else the tutorials leave out.
+
+DEEP, LARGE = Reply(nested(101)[0]), Reply(sized(65_537)[0])
+ONE = Reply('{"message": 1}')
+
+_TUTORIAL = (
+    Difference(
+        "json.dumps puts a space after a colon and escapes what is not ASCII.",
+        TUTORIAL,
+        {"reply-bytes": (Reply(r'{"message": ["\u00e9", "\u00e9", 1.0]}'),)},
+    ),
     Difference(
         "json.loads guesses the encoding of bytes, and takes a byte order mark.",
-        TUTORIAL_HTTP,
-        dict.fromkeys(("byte-order-mark", "utf-16"), '{"message": "hi"}'),
-    ),
-    *_ends(
-        "Channels does not call disconnect after an exception, so that nothing is cleaned up.",
-        "close-after-error",
-        then="; no disconnect",
+        HTTP,
+        _each(("byte-order-mark", "utf-16"), HI_SPACED),
     ),
     Difference(
-        "json takes and writes what JSON does not have, and JSON.parse of a browser refuses.",
+        "json reads and writes NaN and Infinity, which are not JSON: a browser's JSON.parse raises "
+        "SyntaxError on the reply.",
         TUTORIAL,
         {
-            "nan": '{"message": NaN}',
-            "infinity": '{"message": [-Infinity]}',
-            "over-double": '{"message": Infinity}',
-            "lone-surrogate": r'{"message": "\ud800"}',
+            "nan": (Reply('{"message": NaN}'),),
+            "infinity": (Reply('{"message": [-Infinity]}'),),
+            "over-double": (Reply('{"message": Infinity}'),),
         },
+    ),
+    Difference(
+        "json reads half an escaped pair as a character, which UTF-8 cannot hold.",
+        TUTORIAL,
+        {"lone-surrogate": (Reply(r'{"message": "\ud800"}'),)},
     ),
     Difference(
         "A tutorial has no delay.",
         TUTORIAL,
         {
-            "delay": '{"message":1}, too early',
-            "neighbours": "nobody waits",
-            **dict.fromkeys(
+            "delay": (Early(ONE),),
+            "neighbours": (NoDelay(),),
+            **_each(
                 (
                     "delay-too-long",
                     "delay-negative",
@@ -237,7 +339,7 @@ _TUTORIAL = (
                     "delay-null",
                     "delay-string",
                 ),
-                '{"message": 1}',
+                ONE,
             ),
         },
     ),
@@ -245,63 +347,49 @@ _TUTORIAL = (
         "A tutorial has no limits.",
         TUTORIAL,
         {
-            "depth-over": brief(DEEP),
-            "size-over": brief(LARGE),
-            "size-in-bytes": brief('{"message": "' + r"\u00e9" * 40_000 + '"}'),
-            "after-too-deep": f"{brief(DEEP)}; {HI_BACK}",
-            "after-too-large": f"{brief(LARGE)}; {HI_BACK}",
+            "depth-over": (DEEP,),
+            "size-over": (LARGE,),
+            "size-in-bytes": (Reply('{"message": "' + r"\u00e9" * 40_000 + '"}'),),
+            "after-too-deep": (DEEP, HI_SPACED),
+            "after-too-large": (LARGE, HI_SPACED),
         },
-    ),
-    Difference(
-        "A tutorial has no limits, and only Daphne's cap is as low as 1 MiB.",
-        TUTORIAL_WEBSOCKET,
-        {"over-1-mib": brief(request_of(2**20 + 1))},
-        ("uvicorn", "hypercorn", "granian"),
     ),
     Difference(
         "A tutorial has no limits.",
-        TUTORIAL_HTTP,
-        {"large-body": brief(request_of(2**21))},
+        HTTP,
+        {"large-body": (Reply(request_of(2**21)),)},
     ),
     Difference(
-        "A tutorial reads the body, and nobody catches that a GET has none.",
-        TUTORIAL_HTTP,
-        {
-            **dict.fromkeys(
-                ("get", "get-nothing", "get-empty", "get-unicode", "get-bad-utf-8", "head"),
-                "HTTP 500",
-            ),
-            "get-delay": "HTTP 500; HTTP 500",
-        },
+        "A tutorial has no limits, and only Daphne's cap is as low as 1 MiB.",
+        WEBSOCKETS,
+        {"over-1-mib": (Reply(request_of(2**20 + 1)),)},
+        ALL_BUT_DAPHNE,
     ),
     Difference(
         "A tutorial does not look at the method.",
-        TUTORIAL_HTTP,
-        {
-            f"method-{method}": 'HTTP 200 {"message": "hi"}, allow: none'
-            for method in ("put", "patch", "delete", "options")
-        },
+        HTTP,
+        _each(
+            ("method-put", "method-patch", "method-delete", "method-options"),
+            Response(200, HI_SPACED, (("allow", None),)),
+        ),
     ),
     Difference(
         "A tutorial sends no headers but the content type.",
-        TUTORIAL_HTTP,
+        HTTP,
         {
-            "post-headers": 'HTTP 200 {"message":"hi"}, content-type: application/json, '
-            "x-content-type-options: none, cache-control: none",
+            "post-headers": (
+                Response(
+                    200,
+                    HI_SPACED,
+                    (
+                        ("content-type", "application/json"),
+                        ("x-content-type-options", None),
+                        ("cache-control", None),
+                    ),
+                ),
+            ),
         },
     ),
-    Difference(UNCAUGHT_JSON, TUTORIAL_HTTP, {"error-headers": "HTTP 500"}),
 )
 
-DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_STOCK, *_TUTORIAL)
-
-
-def declared(probe: str, exhibit: str, server: str) -> list[Difference]:
-    """Find the rows that speak of a cell: none or one."""
-    return [
-        difference
-        for difference in DIFFERENCES
-        if probe in difference.seen
-        and server in difference.servers
-        and any(fnmatchcase(exhibit, pattern) for pattern in difference.exhibits)
-    ]
+DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)

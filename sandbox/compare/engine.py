@@ -1,24 +1,39 @@
 """Putting the probes to the exhibits, and judging what is seen."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from websockets.exceptions import InvalidHandshake
-from websockets.frames import CloseCode
 
 from consumers.catalogue import Exhibit
-from sandbox.compare.differences import declared
-from sandbox.compare.probes import TABLES, Probe
-from sandbox.compare.steps import Disconnected, Session
+from sandbox.compare.differences import Difference, declared
+from sandbox.compare.observations import (
+    BrokenHandshake,
+    Closed,
+    Expected,
+    NoConnection,
+    Observation,
+    Observations,
+    Refused,
+    Silence,
+    details,
+    meets,
+)
+from sandbox.compare.probe import Probe
+from sandbox.compare.probes import TABLES
+from sandbox.compare.session import Session
+from sandbox.compare.steps import AwaitDisconnect
 from sandbox.wire import ClosedError, Event, RefusedError
 
-Verdict = Literal["same", "declared", "differs", "n/a"]
+Question: TypeAlias = tuple[Exhibit, Probe]
+Verdict: TypeAlias = Literal["same", "declared", "differs", "n/a"]
 
 CELL_SECONDS = 20.0
 CELLS_AT_ONCE = 64
+NO_LOG = "It is seen in the server's own log only, which is not here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,69 +55,27 @@ class Cell:
     exhibit: str
     probe: str
     verdict: Verdict
-    expected: str
-    seen: str = ""
-    reason: str = ""
+    expected: Expected
+    seen: Observations = ()
+    difference: Difference | None = None
+    """The row that declares something else than the contract."""
+    usual_details: tuple[str, ...] = ()
+    """The details of the errors that most exhibits give, where this one gives others."""
+    because: str = ""
+    """Why the probe does not apply."""
     seconds: float = 0.0
-    details: tuple[str, ...] = ()
     events: tuple[Event, ...] = field(default=(), repr=False)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        return details(self.seen)
 
     @property
     def connections(self) -> int:
         return max((event.connection for event in self.events), default=0)
 
-    @property
-    def close_code(self) -> int | None:
-        """How the server ended the first connection that it ended: 1006 is without a close."""
-        for event in self.events:
-            if not event.sent and event.kind == "close":
-                return int(event.excerpt.split()[0])
-            if event.kind == "end":
-                return int(CloseCode.ABNORMAL_CLOSURE)
-        return None
 
-
-async def compare(
-    target: Target,
-    questions: Iterable[tuple[Exhibit, Probe]],
-    *,
-    cell_seconds: float = CELL_SECONDS,
-    progress: Callable[[Cell], None] = lambda _: None,
-) -> list[Cell]:
-    """Put every question to the target; the cells come in the order of the questions."""
-    turn = asyncio.Semaphore(CELLS_AT_ONCE)
-    cells: dict[tuple[Exhibit, Probe], Cell] = {}
-
-    async def put(exhibit: Exhibit, probe: Probe) -> None:
-        async with turn:
-            cell = await _cell(target, exhibit, probe, cell_seconds)
-        cells[exhibit, probe] = cell
-        progress(cell)
-
-    questions = list(questions)
-    for group in _in_turn(questions):
-        async with asyncio.TaskGroup() as together:
-            for exhibit, probe in group:
-                together.create_task(put(exhibit, probe))
-    return [cells[question] for question in questions]
-
-
-def _in_turn(questions: list[tuple[Exhibit, Probe]]) -> list[list[tuple[Exhibit, Probe]]]:
-    """Let what watches the clock come last, and run beside nothing that could stall it."""
-    together, timed, alone = [], [], []
-    for exhibit, probe in questions:
-        if not probe.watches_clock:
-            together.append((exhibit, probe))
-        elif not (exhibit.is_async or exhibit.edition.isolated):  # its wait may be a wait for all
-            alone.append([(exhibit, probe)])
-        else:
-            timed.append((exhibit, probe))
-    return [together, timed, *alone]
-
-
-def questions(
-    exhibits: Sequence[Exhibit], probes: Sequence[str] = ()
-) -> list[tuple[Exhibit, Probe]]:
+def questions(exhibits: Sequence[Exhibit], probes: Sequence[str] = ()) -> list[Question]:
     """Pair each exhibit with the probes of its edition, all or those named."""
     return [
         (exhibit, probe)
@@ -112,86 +85,115 @@ def questions(
     ]
 
 
+async def compare(
+    target: Target,
+    questions: Iterable[Question],
+    *,
+    cell_seconds: float = CELL_SECONDS,
+    progress: Callable[[Cell], None] = lambda _: None,
+) -> list[Cell]:
+    """Put every question to the target; the cells come in the order of the questions."""
+    limit = asyncio.Semaphore(CELLS_AT_ONCE)
+    cells: dict[Question, Cell] = {}
+
+    async def put(exhibit: Exhibit, probe: Probe) -> None:
+        async with limit:
+            cell = await _cell(target, exhibit, probe, cell_seconds)
+        cells[exhibit, probe] = cell
+        progress(cell)
+
+    questions = list(questions)
+    for batch in _batches(questions):
+        async with asyncio.TaskGroup() as tasks:
+            for exhibit, probe in batch:
+                tasks.create_task(put(exhibit, probe))
+    return [cells[question] for question in questions]
+
+
+def _batches(questions: list[Question]) -> list[list[Question]]:
+    """Let what watches the clock come last, and never together with what could block it."""
+    untimed, timed, alone = [], [], []
+    for exhibit, probe in questions:
+        if not probe.watches_clock:
+            untimed.append((exhibit, probe))
+        elif exhibit.is_async or exhibit.edition.isolated:
+            timed.append((exhibit, probe))
+        else:  # its wait may make all others wait
+            alone.append([(exhibit, probe)])
+    return [untimed, timed, *alone]
+
+
 async def _cell(target: Target, exhibit: Exhibit, probe: Probe, seconds: float) -> Cell:
-    blank = Cell(target.server, exhibit.id, probe.id, "n/a", probe.expected)
-    if probe.only and probe.only != exhibit.protocol:
-        return replace(blank, reason=probe.because)
+    cell = Cell(target.server, exhibit.id, probe.id, "n/a", probe.expected)
+    if probe.only not in (None, exhibit.protocol):
+        return replace(cell, because=probe.because)
     if probe.reads_log and target.log is None:
-        return replace(blank, reason="Only the server's own log can tell, and it is not here.")
-    loose = not exhibit.edition.keeps_contract and not probe.exact
-    session = Session(exhibit, target.url, target.log, loose)
-    seen = await _seen(session, probe, seconds)
-    verdict, reason = judge(probe, exhibit, target.server, seen)
+        return replace(cell, because=NO_LOG)
+    session = Session(exhibit, target.url, target.log)
+    seen = await _take_steps(session, probe, seconds)
+    events = tuple(session.trace.events)
     return replace(
-        blank,
-        verdict=verdict,
-        seen=seen,
-        reason=reason,
-        seconds=session.trace.events[-1].at if session.trace.events else 0.0,
-        details=tuple(session.details),
-        events=tuple(session.trace.events),
+        judge(cell, exhibit, probe, seen),
+        seconds=events[-1].at if events else 0.0,
+        events=events,
     )
 
 
-async def _seen(session: Session, probe: Probe, seconds: float) -> str:
+async def _take_steps(session: Session, probe: Probe, seconds: float) -> Observations:
     """Take the steps; once one fails, only those that look at what is left behind."""
-    words: list[str] = []
+    seen: list[Observation | None] = []
     failed = False
     async with session:
         for step in probe.steps:
-            if failed and not isinstance(step, Disconnected):
+            if failed and not isinstance(step, AwaitDisconnect):
                 continue
             try:
                 async with asyncio.timeout(seconds):
-                    words.append(await step.run(session))
+                    seen.append(await step.run(session))
             except (ClosedError, RefusedError, InvalidHandshake, OSError) as error:
                 failed = True
-                words.append(_failure(error, seconds))
-    return "; ".join(filter(None, words))
+                seen.append(_failure(error, seconds))
+    return tuple(one for one in seen if one is not None)
 
 
-def _failure(error: Exception, seconds: float) -> str:
+def _failure(error: Exception, seconds: float) -> Observation:
     match error:
         case ClosedError():
-            return f"closed {error.code}"
+            return Closed(error.code)
         case RefusedError():
-            return f"refused {error.status}"
+            return Refused(error.status)
         case TimeoutError():
-            return f"nothing within {seconds:g} s"
+            return Silence(seconds)
         case InvalidHandshake():
-            return f"broken handshake: {error}"
+            return BrokenHandshake(str(error))
         case _:
-            return f"no connection: {error}"
+            return NoConnection(str(error))
 
 
-def judge(probe: Probe, exhibit: Exhibit, server: str, seen: str) -> tuple[Verdict, str]:
-    """Give the verdict on what was seen, and the reason where it is not the contract's words."""
-    rows = declared(probe.id, exhibit.id, server)
-    if not rows:
-        return ("same", "") if seen == probe.expected else ("differs", "")
-    words, reason = rows[0].seen[probe.id], rows[0].reason
-    if seen == words:
-        return "declared", reason
-    return "differs", f"“{words}” is declared: {reason}"
+def judge(cell: Cell, exhibit: Exhibit, probe: Probe, seen: Observations) -> Cell:
+    """Give the verdict: against a declared difference where there is one, else the contract."""
+    difference = declared(probe.id, exhibit.id, cell.server)
+    if difference is not None:
+        verdict: Verdict = "declared" if seen == difference.seen[probe.id] else "differs"
+    else:
+        any_spelling = not exhibit.edition.keeps_contract and not probe.exact
+        is_same = meets(seen, probe.expected, any_spelling=any_spelling)
+        verdict = "same" if is_same else "differs"
+    return replace(cell, verdict=verdict, seen=seen, difference=difference)
 
 
-def agree(cells: Sequence[Cell]) -> list[Cell]:
-    """Of a probe's cells that are the same, find those whose error is told in other words."""
-    usual: dict[str, tuple[str, ...]] = {}
-    for probe in {cell.probe for cell in cells}:
-        told = Counter(
-            cell.details for cell in cells if cell.probe == probe and cell.verdict == "same"
+def flag_mismatches(cells: Sequence[Cell]) -> list[Cell]:
+    """Of cells that saw the same errors, let those differ whose details are not the usual ones."""
+    given: dict[tuple[str, Observations], Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for cell in cells:
+        if cell.verdict == "same":
+            given[cell.probe, cell.seen][cell.details] += 1
+    flagged = []
+    for cell in cells:
+        details = given.get((cell.probe, cell.seen), Counter({cell.details: 1}))
+        usual = details.most_common(1)[0][0]
+        is_mismatch = cell.verdict == "same" and cell.details != usual
+        flagged.append(
+            replace(cell, verdict="differs", usual_details=usual) if is_mismatch else cell
         )
-        if told:
-            usual[probe] = told.most_common(1)[0][0]
-    return [
-        replace(
-            cell,
-            verdict="differs",
-            seen=f"{cell.seen}: {' / '.join(cell.details)}",
-            reason=f"The others say: {' / '.join(usual[cell.probe])}",
-        )
-        if cell.verdict == "same" and cell.details != usual[cell.probe]
-        else cell
-        for cell in cells
-    ]
+    return flagged

@@ -1,167 +1,99 @@
-"""What a probe can do where connections hear each other, or tell about themselves."""
+"""What a probe can do where connections hear each other."""
 
 import json
 from asyncio import gather
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from consumers.catalogue import Exhibit, exhibits
-from sandbox.compare.steps import Session, brief
-from sandbox.wire import (
-    ClosedError,
-    EventStream,
-    RefusedError,
-    WebSocket,
-    event_stream,
-    http,
-    websocket,
-)
+from consumers.catalogue import exhibits
+from sandbox import wire
+from sandbox.compare.observations import Closed, Heard, Observation, Reply, Response, Silence
+from sandbox.compare.session import Member, Session, observed, reply_in
 
-DOORS = exhibits("rooms")
-"""The types, by which one may be in a room."""
-SECRET = "c2VjcmV0"  # noqa: S105 # and nobody's
-
-
-async def _enter(
-    stack: AsyncExitStack, session: Session, door: Exhibit, room: str
-) -> WebSocket | EventStream:
-    url = session.url + door.url_in(room)
-    if door.protocol == "websocket":
-        return await stack.enter_async_context(websocket(url, trace=session.trace))
-    return await stack.enter_async_context(event_stream(url, trace=session.trace))
+HEAR_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """Bring a member of every type into one room; let the exhibit's own type speak."""
+class JoinAll:
+    """Bring a member of every type into the session's room."""
 
-    said: tuple[str, ...]
-    heard: tuple[str, ...]
-    """What every member then hears, the speaker too."""
-    told: str = ""
-    """``error <code>``: what the speaker alone is told, before."""
-    after_a_loss: bool = False
-    """First one more member of every type vanishes without a close."""
-
-    @property
-    def expected(self) -> str:
-        return "; ".join(filter(None, (self.told, f"all hear {brief(' '.join(self.heard))}")))
-
-    async def run(self, session: Session) -> str:
-        words = []
-        async with AsyncExitStack() as stack:
-            if self.after_a_loss:
-                async with AsyncExitStack() as lost:
-                    for door in DOORS:
-                        (await _enter(lost, session, door, session.room)).vanish()
-            members = [await _enter(stack, session, door, session.room) for door in DOORS]
-            speaker = members[DOORS.index(session.exhibit)]
-            for text in self.said:
-                if isinstance(speaker, WebSocket):
-                    await speaker.send(text)
-                else:
-                    url, body = session.url + session.path, text.encode()
-                    reply = await http("POST", url, body=body, trace=session.trace)
-                    if reply.status != HTTPStatus.ACCEPTED:
-                        words.append(session.words(reply.body.decode()))
-            if self.told and isinstance(speaker, WebSocket):
-                words.append(session.words(str(await speaker.receive())))
-            differing = await gather(*map(self._hear, DOORS, members))
-            words.append(next(filter(None, differing), f"all hear {brief(' '.join(self.heard))}"))
-        return "; ".join(words)
-
-    async def _hear(self, door: Exhibit, member: WebSocket | EventStream) -> str:
-        """Say what this member hears, if it is something else."""
-        for message in self.heard:
-            try:
-                heard = str(await member.receive(timeout=5))
-            except TimeoutError:
-                heard = "nothing"
-            except ClosedError as closed:
-                heard = str(closed)
-            if heard != message:
-                return f"{door.slug} hears {brief(heard)}"
-        return ""
+    async def run(self, session: Session) -> None:
+        for exhibit in exhibits("rooms"):
+            session.members[exhibit] = await session.join(exhibit, session.room)
 
 
 @dataclass(frozen=True, slots=True)
-class NextDoor:
-    """Speak in one room and then in another, with somebody in each."""
+class VanishAll:
+    """End the connections of all members without a close frame."""
 
-    expected: str = "each hears what was said in its room"
-
-    async def run(self, session: Session) -> str:
-        other = f"{session.room}-next"
-        async with AsyncExitStack() as stack:
-            here = await _enter(stack, session, session.exhibit, session.room)
-            there = await _enter(stack, session, session.exhibit, other)
-            door = next(door for door in DOORS if door.protocol == "http")
-            for room in (session.room, other):
-                body = json.dumps({"message": room}).encode()
-                await http("POST", session.url + door.url_in(room), body=body, trace=session.trace)
-            heard = str(await here.receive()), str(await there.receive())
-        if heard == (f'{{"message":"{session.room}"}}', f'{{"message":"{other}"}}'):
-            return self.expected
-        return f"heard {brief(' '.join(heard))}"
+    async def run(self, session: Session) -> None:
+        for member in session.members.values():
+            member.vanish()
 
 
 @dataclass(frozen=True, slots=True)
-class EnterRoom:
-    """Connect to a room of that name."""
+class Say:
+    """Let the member of the exhibit's own type speak."""
 
-    name: str
-    """As it stands in the URL, percent-encoded."""
-    expected: str
+    text: str
+    look_at_answer: bool = False
+    """At what comes back to the speaker first; otherwise only a failure is seen."""
 
-    async def run(self, session: Session) -> str:
-        url = session.url + session.exhibit.url_in(self.name)
+    async def run(self, session: Session) -> Observation | None:
+        speaker = session.members[session.exhibit]
+        if isinstance(speaker, wire.WebSocket):
+            await speaker.send(self.text)
+            return observed(await speaker.receive()) if self.look_at_answer else None
+        response = await _post(session, session.room, self.text)
+        if response.status == HTTPStatus.ACCEPTED and not self.look_at_answer:
+            return None
+        return session.without_status(Response(response.status, reply_in(response)))
+
+
+@dataclass(frozen=True, slots=True)
+class HearAll:
+    """Look at the next messages of every member."""
+
+    messages: int = 1
+
+    async def run(self, session: Session) -> Observation:
+        heard = await gather(*(_hear(one, self.messages) for one in session.members.values()))
+        slugs = (exhibit.slug for exhibit in session.members)
+        return Heard(tuple(zip(slugs, heard, strict=True)))
+
+
+def all_hear(*messages: str) -> Heard:
+    """What HearAll returns when every member hears the same."""
+    replies = tuple(map(Reply, messages))
+    return Heard(tuple((exhibit.slug, replies) for exhibit in exhibits("rooms")))
+
+
+@dataclass(frozen=True, slots=True)
+class SayInTwoRooms:
+    """Speak in one room and then in another, with a member in each."""
+
+    async def run(self, session: Session) -> Observation:
+        rooms = {"this room": session.room, "other room": f"{session.room}-other"}
+        members = [await session.join(session.exhibit, room) for room in rooms.values()]
+        for name, room in rooms.items():
+            await _post(session, room, json.dumps({"message": name}))
+        heard = [await _hear(member, 1) for member in members]
+        return Heard(tuple(zip(rooms, heard, strict=True)))
+
+
+async def _post(session: Session, room: str, text: str) -> wire.Response:
+    exhibit = next(one for one in exhibits("rooms") if one.protocol == "http")
+    url = session.url + exhibit.url_in(room)
+    return await wire.http("POST", url, body=text.encode(), trace=session.trace)
+
+
+async def _hear(member: Member, messages: int) -> tuple[Observation, ...]:
+    heard: list[Observation] = []
+    while len(heard) < messages:
         try:
-            async with websocket(url, trace=session.trace):
-                return "open"
-        except RefusedError as refused:
-            return f"refused {refused.status}"
-
-
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """Ask a good request of a worker, who need not be there."""
-
-    expected: str = "the echo, or why there is none"
-
-    async def run(self, session: Session) -> str:
-        words = await session.ask('{"message": [1e22]}')
-        session.details.clear()
-        if words in ('{"message":[1e22]}', "error no_worker", "error unavailable"):
-            return self.expected
-        return words
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeTold:
-    """Connect with secrets, and look at what is told about the connection."""
-
-    expected: str = "path, query, headers, cookies and user; no secret"
-
-    async def run(self, session: Session) -> str:
-        suffix = f"?message=%C3%A9&token={SECRET}"
-        headers = (
-            ("Authorization", f"Basic {SECRET}"),
-            ("Cookie", f"theme={SECRET}"),
-            ("X-Name", "plain"),
-        )
-        if session.exhibit.protocol == "websocket":
-            connection = await session.open(suffix=suffix, headers=headers)
-            text = str(await connection.receive())
-        else:
-            text = (await session.request("GET", suffix, headers=headers)).body.decode()
-        told = json.loads(text)
-        is_told = (
-            told["path"] == session.path
-            and told["query"] == [["message", "é"], ["token", "***"]]
-            and ["x-name", "plain"] in told["headers"]
-            and ["authorization", "***"] in told["headers"]
-            and told["cookies"] == {"theme": "***"}
-            and told["user"] == {"name": "", "is_authenticated": False}
-        )
-        return self.expected if is_told and SECRET not in text else brief(text)
+            heard.append(observed(await member.receive(timeout=HEAR_SECONDS)))
+        except TimeoutError:
+            return (*heard, Silence(HEAR_SECONDS))
+        except wire.ClosedError as closed:
+            return (*heard, Closed(closed.code))
+    return tuple(heard)

@@ -9,9 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from consumers.catalogue import Exhibit
-from sandbox.compare.engine import CELL_SECONDS, Cell, Target, agree, compare
-from sandbox.compare.probes import LIMITS, Probe
+from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
+from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
 from sandbox.processes.servers import ARGUMENTS, serve
 from sandbox.wire import TIMEOUT, ClosedError, http
@@ -26,7 +25,7 @@ def started(server: str) -> Iterator[Target]:
     """Start a server with the settings that the probes are written for. Raises ServerError."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
-            **LIMITS,
+            **SETTINGS,
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
             "DEBUG": "1",  # the stock edition is mounted
@@ -37,25 +36,25 @@ def started(server: str) -> Iterator[Target]:
 
 
 @contextmanager
-def found(url: str, server: str | None = None) -> Iterator[Target]:
-    """Look at a deployment that somebody else runs. Raises UnreachableError."""
+def deployed(url: str, server: str | None = None) -> Iterator[Target]:
+    """Look at a deployment that is running already. Raises UnreachableError."""
     url = re.sub("^ws", "http", url).rstrip("/")
     if not re.match("https?://[^/]", url):
         raise UnreachableError(f"{url!r} is no URL: give one such as http://127.0.0.1:8000.")
     try:
         response = asyncio.run(http("GET", f"{url}/"))
     except (OSError, ClosedError) as error:
-        said = str(error) or f"it is silent for {TIMEOUT:g} s"
-        raise UnreachableError(f"{url} does not answer: {said}.") from error
-    says = response.header("server") or ""
+        cause = str(error) or f"nothing within {TIMEOUT:g} s"
+        raise UnreachableError(f"{url} does not answer: {cause}.") from error
+    header = (response.header("server") or "").lower()
     if server is None:
-        server = next((name for name in ARGUMENTS if says.lower().startswith(name)), "daphne")
+        server = next((name for name in ARGUMENTS if header.startswith(name)), "daphne")
     yield Target(server, f"at {url}", url)
 
 
 def run(
     sources: Iterable[AbstractContextManager[Target]],
-    questions: Sequence[tuple[Exhibit, Probe]],
+    questions: Sequence[Question],
     *,
     cell_seconds: float = CELL_SECONDS,
     progress: Callable[[Cell], None] = lambda _: None,
@@ -75,5 +74,5 @@ def run(
         time.monotonic() - began,
         tuple(targets),
         tuple(dict.fromkeys(exhibit for exhibit, _ in questions)),
-        tuple(agree(cells)),
+        tuple(flag_mismatches(cells)),
     )

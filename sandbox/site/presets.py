@@ -51,6 +51,6 @@ def reasons() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for probe in LABELS:
         for exhibit in CATALOGUE:
-            for difference in declared(probe, exhibit.id, "daphne"):
+            if difference := declared(probe, exhibit.id, "daphne"):
                 found.setdefault(probe, {})[exhibit.id] = difference.reason
     return found

@@ -1,15 +1,25 @@
 """One run of everything on Daphne, and one of what servers differ in, for all tests here."""
 
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.compare.engine import agree, questions
+from sandbox.compare.engine import flag_mismatches, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
-from sandbox.processes.servers import ARGUMENTS, installed
+from sandbox.processes.servers import ARGUMENTS, ROOT, installed
+
+
+def scratch_copy(folder: Path) -> Path:
+    """Copy the project, to change it."""
+    for name in ("consumers", "routing", "sandbox"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "manage.py", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -48,5 +58,5 @@ def servers_report(report: Report) -> Report:
     return replace(
         daphne,
         targets=daphne.targets + found.targets,
-        cells=tuple(agree(daphne.cells + found.cells)),
+        cells=tuple(flag_mismatches(daphne.cells + found.cells)),
     )

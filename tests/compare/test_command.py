@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from django.core.management import CommandError, call_command
 
 from sandbox.compare.run import started
 from sandbox.processes.servers import ROOT, Server, free_port, installed
+from tests.compare.conftest import scratch_copy
 
 
 def compare(
@@ -38,11 +38,7 @@ def compare(
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, to break."""
-    copy = tmp_path_factory.mktemp("tree")
-    for name in ("consumers", "routing", "sandbox"):
-        shutil.copytree(ROOT / name, copy / name)
-    shutil.copy(ROOT / "manage.py", copy)
-    return copy
+    return scratch_copy(tmp_path_factory.mktemp("tree"))
 
 
 def break_in(tree: Path, file: str, old: str, new: str) -> None:
@@ -112,8 +108,8 @@ def test_all_is_well_with_echo(tmp_path: Path) -> None:
     assert "| Limits (1) | same | same |" in paths["markdown"].read_text()
 
 
-def test_a_url_is_compared_and_what_cannot_be_seen_there_is_told(daphne: Server) -> None:
-    """At a URL no server is started; what only a log can tell is skipped, and why."""
+def test_a_url_is_compared_but_for_what_only_a_log_shows(daphne: Server) -> None:
+    """At a URL no server is started; what only a log can show is skipped, with the reason."""
     said = StringIO()
     call_command(
         *("compare", "echo/websocket", "--url", daphne.url.replace("http", "ws")),
@@ -122,7 +118,7 @@ def test_a_url_is_compared_and_what_cannot_be_seen_there_is_told(daphne: Server)
     )
     assert re.search(r"null +same", said.getvalue())
     assert re.search(r"close-1000 +n/a", said.getvalue())
-    assert "Only the server's own log can tell" in said.getvalue()
+    assert "It is seen in the server's own log only" in said.getvalue()
 
 
 @pytest.mark.skipif("uvicorn" not in installed(), reason="Uvicorn is not installed.")
@@ -196,24 +192,26 @@ def test_a_url_may_be_behind_tls(
 
 
 def test_a_mutant_is_seen(broken: subprocess.CompletedProcess[str]) -> None:
-    """A consumer that loses falsy messages turns its cell red, which tells what came instead."""
+    """A consumer that loses falsy messages turns its cell red, which says what came instead."""
     assert broken.returncode == 1, broken.stdout + broken.stderr
     assert re.search(r"true +same +same +same +same +same", broken.stdout)
     assert re.search(r"zero +same +same +DIFFERS +same +same", broken.stdout)
-    told = broken.stdout.partition("Differences")[2]
-    assert "echo/json-websocket on daphne\n  probes: null, zero\n  seen: {}\n" in told
+    differences = broken.stdout.partition("Differences")[2]
+    assert "echo/json-websocket on daphne\n  probes: null, zero\n  seen: {}\n" in differences
 
 
 def test_a_difference_inside_a_long_message_is_seen(
     broken: subprocess.CompletedProcess[str],
 ) -> None:
-    """What is cut out of the words for a reply counts all the same."""
+    """What is cut out of the words for a reply counts all the same, and is shown."""
     assert re.search(r"digits-5000 +DIFFERS +same +same +same +same", broken.stdout)
+    assert "“8999" in broken.stdout
 
 
 def test_another_detail_is_seen(broken: subprocess.CompletedProcess[str]) -> None:
-    """An exhibit that tells an error in words of its own differs from the others."""
+    """An exhibit whose error has a detail of its own differs from the others."""
     assert re.search(r"truncated +DIFFERS +same +same +same +same", broken.stdout)
+    assert "seen: error invalid_json: No JSON" in broken.stdout
     assert "The others say: Not JSON" in broken.stdout
 
 
@@ -250,7 +248,7 @@ def test_a_declaration_that_no_longer_holds_is_seen(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_told_in_a_sentence(arguments: list[str], given: str, possible: str) -> None:
+def test_bad_input_gets_a_sentence(arguments: list[str], given: str, possible: str) -> None:
     """What was given and what is possible is said in a sentence, and the exit status is 2."""
     with pytest.raises(CommandError) as error:
         call_command("compare", *arguments)
@@ -260,7 +258,7 @@ def test_bad_input_is_told_in_a_sentence(arguments: list[str], given: str, possi
     assert "\n" not in str(error.value)
 
 
-def test_a_server_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is not there is named, with how to install it."""
     monkeypatch.setattr("sandbox.processes.servers.installed", lambda: ["daphne"])
     with pytest.raises(CommandError, match="granian is not installed: pip install") as error:
@@ -270,7 +268,7 @@ def test_a_server_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_server_that_does_not_start_shows_its_log(
     tree: Path,
-    broken: subprocess.CompletedProcess[str],  # noqa: ARG001 # it must not find the tree so
+    broken: subprocess.CompletedProcess[str],  # noqa: ARG001 # it needs the tree as it was
 ) -> None:
     """The log of a server that ends before it answers is shown, and the exit status is 2."""
     (tree / "sandbox/asgi.py").write_text("raise RuntimeError('broken on purpose')\n")

@@ -1,13 +1,14 @@
 """The README's matrix and its table of servers are what a real run shows.
 
-``python -m tests.compare.test_readme_matrix`` writes both anew.
+``python -m tests.compare.test_readme_matrix`` writes both.
 """
 
 import re
 from pathlib import Path
 
 from sandbox.compare.engine import questions
-from sandbox.compare.report import Report, as_markdown
+from sandbox.compare.output.markdown import as_markdown
+from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
 from sandbox.processes.servers import ARGUMENTS
 from tests.compare.conftest import README_EXHIBITS, SERVERS_EXHIBITS

@@ -7,9 +7,22 @@ import pytest
 
 from consumers.catalogue import CATALOGUE
 from consumers.contract import Limits, answer, decode, decode_http, encode, encode_http
-from sandbox.compare.differences import DIFFERENCES, SERVERS, declared
-from sandbox.compare.probes import CONTRACT, LIMITS, TABLES, Probe
-from sandbox.compare.steps import Ask, Request, Session, brief, is_same_json
+from sandbox.compare.differences import DIFFERENCES, SERVERS
+from sandbox.compare.engine import Cell
+from sandbox.compare.observations import (
+    Closed,
+    ErrorReply,
+    Observations,
+    Reply,
+    Response,
+    is_same_json,
+    meets,
+    reply_of,
+)
+from sandbox.compare.output.words import in_words, seen_in_words
+from sandbox.compare.probe import Probe
+from sandbox.compare.probes import CONTRACT, SETTINGS, TABLES
+from sandbox.compare.steps import Ask, Request
 
 ASKING = [probe for probe in CONTRACT if all(isinstance(step, Ask) for step in probe.steps)]
 REQUESTING = [
@@ -18,7 +31,6 @@ REQUESTING = [
     # Which paths there are is not the contract's.
     if all(isinstance(step, Request) and step.suffix != "nowhere/" for step in probe.steps)
 ]
-SESSION = Session(CATALOGUE[0], "http://nowhere", log=None)
 
 
 def test_every_table_has_each_probe_once() -> None:
@@ -30,8 +42,9 @@ def test_every_table_has_each_probe_once() -> None:
 
 @pytest.mark.parametrize("probe", CONTRACT, ids=lambda probe: probe.id)
 def test_probe_says_what_it_is(probe: Probe) -> None:
-    """A probe is told in one sentence, expects something, and says where it does not apply."""
+    """A probe has one sentence, a group, an expectation, and says where it does not apply."""
     assert probe.sentence.endswith(".")
+    assert probe.group
     assert probe.expected
     assert bool(probe.only) == bool(probe.because)
 
@@ -39,7 +52,7 @@ def test_probe_says_what_it_is(probe: Probe) -> None:
 def test_limits_are_the_defaults() -> None:
     """The table is written for the limits that a deployment has unless it says otherwise."""
     defaults = Limits()
-    assert {name: float(value) for name, value in LIMITS.items()} == {
+    assert {name: float(value) for name, value in SETTINGS.items()} == {
         "MAX_DELAY": defaults.max_delay,
         "MAX_MESSAGE_BYTES": defaults.max_message_bytes,
         "MAX_DEPTH": defaults.max_depth,
@@ -49,25 +62,26 @@ def test_limits_are_the_defaults() -> None:
 @pytest.mark.parametrize("probe", ASKING, ids=lambda probe: probe.id)
 def test_contract_keeps_the_table(probe: Probe) -> None:
     """In process, the contract gives the very reply that the table has for a request."""
-    for step in cast("tuple[Ask, ...]", probe.steps):
+    for step, expected in zip(cast("tuple[Ask, ...]", probe.steps), probe.expected, strict=True):
         payload = b"".join(step.payload) if isinstance(step.payload, tuple) else step.payload
         reply = encode(answer(decode(payload, Limits())))
-        assert SESSION.words(reply, step.reply) == step.expected
+        assert reply_of(reply) == expected
 
 
 @pytest.mark.parametrize("probe", REQUESTING, ids=lambda probe: probe.id)
 def test_contract_keeps_the_table_over_http(probe: Probe) -> None:
     """In process, the contract gives the status and the body that the table has for a request."""
-    for step in cast("tuple[Request, ...]", probe.steps):
-        body = step.body if isinstance(step.body, bytes) else b"".join(step.body)
+    for step, expected in zip(
+        cast("tuple[Request, ...]", probe.steps), probe.expected, strict=True
+    ):
+        assert isinstance(expected, Response)
         query = step.suffix.removeprefix("?").encode()
-        reply = encode_http(step.method, decode_http(step.method, query, body, Limits()))
-        assert reply.status == step.status
-        if step.reply:
-            assert SESSION.words(reply.body.decode(), step.reply) == brief(step.reply)
+        reply = encode_http(step.method, decode_http(step.method, query, step.body, Limits()))
+        assert reply.status == expected.status
+        assert (reply_of(reply.body.decode()) if reply.body else None) == expected.reply
 
 
-def test_every_difference_speaks_of_cells_that_there_are() -> None:
+def test_every_difference_is_about_probes_that_exist() -> None:
     """A declared difference names probes that exist, and says in a sentence why."""
     known = {probe.id for table in TABLES.values() for probe in table}
     for difference in DIFFERENCES:
@@ -77,12 +91,12 @@ def test_every_difference_speaks_of_cells_that_there_are() -> None:
 
 
 def test_no_cell_is_declared_twice() -> None:
-    """One row speaks of a cell, and every row speaks of one."""
+    """A cell is in one row at most, and every row has a cell."""
     used: set[int] = set()
     for exhibit in CATALOGUE:
         for probe in TABLES[exhibit.edition.probes]:
             for server in SERVERS:
-                rows = declared(probe.id, exhibit.id, server)
+                rows = [row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server)]
                 assert len(rows) <= 1, (server, exhibit.id, probe.id)
                 used.update(map(id, rows))
     assert used == {id(difference) for difference in DIFFERENCES}
@@ -109,15 +123,47 @@ def test_json_values_are_compared_strictly(one: str, other: str, *, same: bool) 
     assert is_same_json(one, other) == same
 
 
-def test_what_is_cut_out_still_counts() -> None:
-    """Two long replies that look alike once cut short are not taken for the same."""
-    expected = f'{{"message":{"9" * 5000}}}'
-    reply = expected.replace("9" * 5000, "9" * 2500 + "8" + "9" * 2499)
-    assert brief(reply) == brief(expected)
-    assert SESSION.words(reply, expected) != brief(expected)
-    assert SESSION.words(expected, expected) == brief(expected)
+def differing(seen: Observations, expected: Observations) -> Cell:
+    return Cell("daphne", "echo/websocket", "digits-5000", "differs", expected, seen)
+
+
+def test_a_difference_in_the_middle_is_a_difference() -> None:
+    """Two long replies that look the same when shortened are not, and the words show where."""
+    expected = (Reply(f'{{"message":{"9" * 5000}}}'),)
+    seen = (Reply(f'{{"message":{"9" * 2500}8{"9" * 2499}}}'),)
+    assert in_words(seen) == in_words(expected)
+    assert not meets(seen, expected)
+    assert "“8999" in seen_in_words(differing(seen, expected))
+
+
+def test_spelling_counts_only_where_it_is_asked_for() -> None:
+    """Another spelling of the same JSON is the same for an edition with a codec of its own."""
+    seen, expected = (Reply('{"message": 1}'),), (Reply('{"message":1}'),)
+    assert not meets(seen, expected)
+    assert meets(seen, expected, any_spelling=True)
+    assert meets((Response(200, *seen),), (Response(200, *expected),), any_spelling=True)
+    assert not meets((Response(201, *seen),), (Response(200, *expected),), any_spelling=True)
+    assert not meets((*seen, Closed(1000)), expected, any_spelling=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"error": {"code": "c", "detail": "d"}}',
+        '{"error":{"detail":"d","code":"c"}}',
+        '{"error":{"code":"c","detail":"d"},"message":1}',
+        '{"error":{"code":"c","detail":"d","more":1}}',
+        '{"error":{"code":"c"}}',
+        '{"error":{"code":1,"detail":"d"}}',
+        '[{"error":{"code":"c","detail":"d"}}]',
+    ],
+)
+def test_an_error_is_the_very_bytes_of_the_contract(text: str) -> None:
+    """What is written in any other way than the contract's is no error reply."""
+    assert reply_of('{"error":{"code":"c","detail":"d"}}') == ErrorReply("c")
+    assert reply_of(text) == Reply(text)
 
 
 def test_what_cannot_be_printed_is_escaped() -> None:
-    """A reply cannot turn the terminal's writing direction, or colour it."""
-    assert brief("\u202e\x1b[31m") == r"\u202e\u001b[31m"
+    """A reply cannot turn the terminal's writing direction, nor change its colours."""
+    assert in_words([Reply("\u202e\x1b[31m")]) == r"\u202e\u001b[31m"

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from sandbox.compare.output.terminal import show
 from sandbox.compare.report import Report
-from sandbox.compare.terminal import show
 
 
 def shown(report: Report, width: int, *, is_terminal: bool = False) -> str:
@@ -54,7 +54,7 @@ def test_colour_is_for_terminals_that_want_it(
 
 
 def test_servers_are_put_side_by_side(servers_report: Report) -> None:
-    """Several servers get a matrix each, and a table of what they do not agree on."""
+    """Several servers get a matrix each, and a table of what they answer differently."""
     text = shown(servers_report, 100)
     assert all(f"echo on {target.server}" in text for target in servers_report.targets)
     table = text.partition("what the servers make of the same consumers")[2]

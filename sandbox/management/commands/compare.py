@@ -12,10 +12,13 @@ from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
 from sandbox.compare.engine import questions
+from sandbox.compare.output.html import as_html
+from sandbox.compare.output.json import as_json
+from sandbox.compare.output.markdown import as_markdown
+from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES
-from sandbox.compare.report import Report, as_html, as_json, as_markdown
-from sandbox.compare.run import UnreachableError, found, run, started
-from sandbox.compare.terminal import show
+from sandbox.compare.report import Report
+from sandbox.compare.run import UnreachableError, deployed, run, started
 from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS, ServerError
@@ -28,11 +31,11 @@ OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
 
 
 class Command(BaseCommand):
-    # The others import the URLs; where that fails, the log of the server tells more.
+    # The others import the URLs; where that fails, the log of the server says more.
     requires_system_checks = ("redis",)
     help = (
         "Put the same probes to every exhibit, over real sockets, and show in one matrix where "
-        "they agree, where they differ, and why. Exit status: 0 when every cell is as the "
+        "they are the same, where they differ, and why. Exit status: 0 when every cell is as the "
         "contract or a declared difference says, 1 otherwise, 2 for usage."
     )
 
@@ -82,7 +85,7 @@ class Command(BaseCommand):
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         check_writable(outputs)
         sources = (
-            [found(url, servers[0] if servers else None)]
+            [deployed(url, servers[0] if servers else None)]
             if url is not None
             else [started(server) for server in servers or ["daphne"]]
         )

@@ -1,5 +1,6 @@
 """The report in a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console, Group
@@ -9,7 +10,8 @@ from rich.text import Text
 
 from consumers.catalogue import Edition
 from sandbox.compare.engine import Verdict
-from sandbox.compare.report import LEGEND, Disagreement, Matrix, Report, alike, between
+from sandbox.compare.output.words import alternatives, in_words, reason, seen_in_words
+from sandbox.compare.report import LEGEND, Matrix, Report, ServerRow
 
 STYLES: dict[Verdict, str] = {
     "same": "green",
@@ -42,7 +44,7 @@ def show(report: Report, console: Console) -> None:
             for number, exhibit in enumerate(matrix.exhibits, start=1):
                 console.print(f"{number} {exhibit.slug}", highlight=False)
         console.print(_table(matrix, words))
-    for edition, rows in between(report):
+    for edition, rows in report.server_rows():
         console.print()
         console.print(_servers(edition, rows, report))
     _show_cells(report, console, "declared", "Declared differences")
@@ -77,7 +79,7 @@ def _table(matrix: Matrix, words: Mapping[Verdict, str]) -> Table:
     return table
 
 
-def _servers(edition: Edition, rows: list[Disagreement], report: Report) -> Group:
+def _servers(edition: Edition, rows: list[ServerRow], report: Report) -> Group:
     heading = f"{edition.name}: what the servers make of the same consumers"
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
@@ -85,12 +87,12 @@ def _servers(edition: Edition, rows: list[Disagreement], report: Report) -> Grou
         table.add_column(target.server, overflow="fold", ratio=1)
     for row in rows:
         probes = "\n".join(probe.id for probe in row.probes)
-        table.add_row(probes, *(Text(words) for words in row.seen))
+        table.add_row(probes, *(Text(alternatives(seen)) for seen in row.seen))
     return Group(Text(heading, style="bold"), table)
 
 
 def _show_cells(report: Report, console: Console, verdict: Verdict, heading: str) -> None:
-    rows = alike(report, verdict)
+    rows = report.cell_rows(verdict)
     if rows:
         console.print()
         console.print(Text(heading, style="bold"))
@@ -99,22 +101,21 @@ def _show_cells(report: Report, console: Console, verdict: Verdict, heading: str
         console.print(Text(f"{row.exhibits} on {row.servers}", style=STYLES[verdict]))
         for label, words in (
             ("probes" if row.probes[1:] else "probe", ", ".join(row.probes)),
-            ("contract", "" if row.probes[1:] else row.cell.expected),
-            ("seen", row.cell.seen),
-            ("because", row.cell.reason),
+            ("contract", "" if row.probes[1:] else in_words(row.cell.expected)),
+            ("seen", seen_in_words(row.cell)),
+            ("because", reason(row.cell)),
         ):
             if words:
                 console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2), expand=False))
 
 
 def _show_not_applicable(report: Report, console: Console) -> None:
-    reasons = dict.fromkeys(cell.reason for cell in report.of("n/a"))
-    if reasons:
+    count = Counter(cell.because for cell in report.of("n/a"))
+    if count:
         console.print()
         console.print(Text("Not applicable", style="bold"))
-        for reason in reasons:
-            count = sum(cell.reason == reason for cell in report.of("n/a"))
-            console.print(Padding(Text(f"{reason} ({count})"), (0, 0, 0, 2), expand=False))
+        for because, times in count.items():
+            console.print(Padding(Text(f"{because} ({times})"), (0, 0, 0, 2), expand=False))
 
 
 def _summary(report: Report) -> Text:

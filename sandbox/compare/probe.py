@@ -1,0 +1,83 @@
+"""What a probe is, and short ways to write the common ones."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from sandbox.compare.observations import ErrorReply, Expected, Reply
+from sandbox.compare.steps import Ask, AwaitDisconnect, Step, request_of
+
+Protocol: TypeAlias = Literal["websocket", "http"]
+
+HI, HI_BACK = '{"message": "hi"}', Reply('{"message":"hi"}')
+
+NO_FRAMES = "HTTP has no WebSocket frames."
+NO_HANDSHAKE = "HTTP has no WebSocket handshake."
+NO_PIPELINE = "HTTP clients wait for a response before the next request."
+NO_CLOSE = "HTTP has no close codes."
+NO_TEXT_OR_BINARY = "HTTP bodies are bytes, neither text nor binary messages."
+NO_CAP = "Over HTTP there is no cap but the contract's."
+NO_METHODS = "WebSocket messages have no methods, statuses or headers."
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question to an exhibit."""
+
+    id: str
+    sentence: str
+    """What the contract promises."""
+    steps: tuple[Step, ...]
+    expected: Expected
+    """What the steps see where the promise is kept."""
+    only: Protocol | None = None
+    """The protocol it applies to, if not to both."""
+    because: str = ""
+    """Why it does not apply to the other."""
+    exact: bool = False
+    """Bytes count, even for an edition that writes JSON in its own way."""
+    watches_clock: bool = False
+    """No other probe may run at the same time."""
+    group: str = ""
+
+    @property
+    def reads_log(self) -> bool:
+        return any(isinstance(step, AwaitDisconnect) for step in self.steps)
+
+
+def group(
+    name: str, *probes: Probe, only: Protocol | None = None, because: str = ""
+) -> tuple[Probe, ...]:
+    """Give the probes of one file their group, and the protocol unless they name one."""
+    return tuple(
+        replace(probe, group=name, only=probe.only or only, because=probe.because or because)
+        for probe in probes
+    )
+
+
+def echo(id: str, sentence: str, message: str, echoed: str | None = None) -> Probe:  # noqa: A002 # of a probe
+    """Send ``message``, given as JSON, and see it come back."""
+    reply = Reply(f'{{"message":{echoed or message}}}')
+    return Probe(id, sentence, (Ask(f'{{"message": {message}}}'),), (reply,))
+
+
+def error(id: str, sentence: str, request: str | bytes, code: str) -> Probe:  # noqa: A002 # of a probe
+    """Send a bad request and see the error with that code."""
+    return Probe(id, sentence, (Ask(request),), (ErrorReply(code),))
+
+
+# Requests by their size and depth, each with its reply.
+
+
+def arrays(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def nested(depth: int) -> tuple[str, Reply]:
+    """Return a request nested so deep; its own object is the first level."""
+    return f'{{"message": {arrays(depth - 1)}}}', Reply(f'{{"message":{arrays(depth - 1)}}}')
+
+
+def sized(size: int) -> tuple[str, Reply]:
+    """Return a request of so many bytes."""
+    request = request_of(size)
+    return request, Reply(request.replace(" ", ""))

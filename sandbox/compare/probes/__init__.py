@@ -1,0 +1,77 @@
+"""The probes: what is put to every exhibit, and what the contract wants to see.
+
+One file a group, each a table of data. The replies are written out, for the tables state the
+contract a second time, independently of consumers/contract.py. Where the servers differ, they state
+what is seen on Daphne, the server that Channels brings; what the others do is in differences.py.
+
+An edition names its table in the catalogue: ``Edition.probes`` is a key of TABLES.
+"""
+
+from sandbox.compare.observations import Closed, ErrorReply
+from sandbox.compare.probe import Probe
+from sandbox.compare.probes.closing import CLOSING
+from sandbox.compare.probes.delay import DELAY
+from sandbox.compare.probes.handshake import HANDSHAKE
+from sandbox.compare.probes.http import HTTP
+from sandbox.compare.probes.json import JSON
+from sandbox.compare.probes.limits import LIMITS
+from sandbox.compare.probes.messages import MESSAGES
+from sandbox.compare.probes.numbers import NUMBERS
+from sandbox.compare.probes.recovery import RECOVERY
+from sandbox.compare.probes.requests import REQUESTS
+from sandbox.compare.probes.rooms import ROOM, ROOM_HTTP
+from sandbox.compare.probes.scope import SCOPE
+from sandbox.compare.probes.text import TEXT
+from sandbox.compare.probes.values import VALUES
+from sandbox.compare.probes.violations import VIOLATIONS
+from sandbox.compare.probes.worker import WORKER
+
+SETTINGS = {"MAX_DELAY": "1.0", "MAX_MESSAGE_BYTES": "65536", "MAX_DEPTH": "100"}
+"""The settings that the tables are written for; they are the defaults."""
+
+CONTRACT: tuple[Probe, ...] = (
+    *VALUES,
+    *TEXT,
+    *NUMBERS,
+    *JSON,
+    *REQUESTS,
+    *DELAY,
+    *LIMITS,
+    *MESSAGES,
+    *RECOVERY,
+    *VIOLATIONS,
+    *CLOSING,
+    *HANDSHAKE,
+    *HTTP,
+)
+
+NOT_IN_ROOMS = {
+    # A neighbour in the room is heard too.
+    "neighbours",
+    # An error does not go through the layer, and overtakes.
+    "error-behind-message",
+    # The server's own caps are the same as elsewhere.
+    "over-1-mib",
+    "over-16-mib",
+    # Over HTTP only POST brings a message; GET follows the room.
+    *(probe.id for probe in HTTP if not probe.id.startswith(("method-", "http-unknown-path"))),
+}
+
+
+def _needs_no_worker(probe: Probe) -> bool:
+    """Without a worker a connection knows what is wrong with a request, and how to close."""
+    return probe.only != "http" and all(
+        isinstance(seen, ErrorReply | Closed) for seen in probe.expected
+    )
+
+
+TABLES: dict[str, tuple[Probe, ...]] = {
+    "contract": CONTRACT,
+    "rooms": (
+        *(probe for probe in CONTRACT if probe.id not in NOT_IN_ROOMS),
+        *ROOM_HTTP,
+        *ROOM,
+    ),
+    "worker": (*filter(_needs_no_worker, CONTRACT), *WORKER),
+    "scope": SCOPE,
+}

@@ -1,0 +1,46 @@
+"""However a connection ends, the consumer's ``disconnect`` runs."""
+
+from sandbox.compare.observations import Closed, Disconnect, ErrorReply
+from sandbox.compare.probe import HI, HI_BACK, NO_CLOSE, Probe, group
+from sandbox.compare.steps import Ask, AwaitDisconnect, Close, Vanish
+
+CLOSING = group(
+    "Closing",
+    *(
+        Probe(
+            f"close-{code}",
+            f"A client closes with {code}: the consumer's disconnect gets that code.",
+            (Close(code), AwaitDisconnect()),
+            (Disconnect(code),),
+        )
+        for code in (1000, 1001, 4000)
+    ),
+    Probe(
+        "close-answer",
+        "The server answers a client's close with one of its own.",
+        (Close(4000, look_at_answer=True),),
+        (Closed(1000),),
+    ),
+    Probe(
+        "vanish",
+        "A client vanishes without a close frame: disconnect runs all the same.",
+        (Vanish(), AwaitDisconnect()),
+        (Disconnect(1006),),
+    ),
+    Probe(
+        "close-after-error",
+        "After bad input the consumer's disconnect runs as ever.",
+        (Ask("{"), Close(1000), AwaitDisconnect()),
+        (ErrorReply("invalid_json"), Disconnect(1000)),
+    ),
+    Probe(
+        "http-disconnect",
+        "Disconnect runs after the response.",
+        (Ask(HI), AwaitDisconnect()),
+        (HI_BACK, Disconnect()),
+        "http",
+        "Of a WebSocket the close code is looked at.",
+    ),
+    only="websocket",
+    because=NO_CLOSE,
+)
