@@ -105,7 +105,7 @@ def exhibit(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
         "card": _card(request, shown),
         "file": shown.source,
         "lines": highlighted(shown.source),
-        "twin": _twin(shown),
+        "counterpart": _counterpart(shown),
     }
     return render(request, "site/exhibit.html", context)
 
@@ -130,13 +130,13 @@ def _exhibit(wanted: str) -> Exhibit:
     raise Http404(f"There is no exhibit {wanted!r}.")
 
 
-def _twin(exhibit: Exhibit) -> Exhibit:
-    """Find the async twin of a sync exhibit, the sync twin of an async one, or any exhibit."""
+def _counterpart(exhibit: Exhibit) -> Exhibit:
+    """Find the async exhibit that matches a sync one or the reverse, else the first exhibit."""
     other = "async-" + exhibit.slug
     if exhibit.slug.startswith("async-"):
         other = exhibit.slug.removeprefix("async-")
-    twins = (one for one in exhibits(exhibit.edition.name) if one.slug == other)
-    return next(twins, CATALOGUE[0])
+    matches = (one for one in exhibits(exhibit.edition.name) if one.slug == other)
+    return next(matches, CATALOGUE[0])
 
 
 def _by_edition(request: HttpRequest) -> Cards:
