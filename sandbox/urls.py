@@ -19,7 +19,7 @@ urlpatterns = [
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
     # A WebSocket URL opened as a web page. HTTP exhibits never get here.
     *(
-        path(route, views.speaks_websocket, {"exhibit": exhibit})
+        path(route, views.upgrade_required, {"exhibit": exhibit})
         for exhibit in CATALOGUE
         if exhibit.protocol == "websocket" and is_mounted(exhibit)
         for route in exhibit.routes

@@ -43,7 +43,7 @@ LONGEST = (
     "tests/rooms/test_state.py",
     "tests/test_in_process.py",
     "tests/compare",
-    "tests/page",
+    "tests/site",
     "tests/test_on_the_wire.py",
     "tests/test_mutants.py",
     "tests/bench",

@@ -1,6 +1,8 @@
-"""The requests that the page offers: the instructive ones among the probes of ``compare``."""
+"""The requests that the page offers: the most instructive ones among the probes of ``compare``."""
 
 from typing import NamedTuple
+
+from django.conf import settings
 
 from consumers.catalogue import CATALOGUE
 from sandbox.compare.differences import declared
@@ -14,15 +16,14 @@ LABELS = {
     "digits-5000": "Big integer",
     "reply-bytes": "é",
     "nan": "NaN",
-    "empty-text": "Empty frame",
+    "empty-text": "Empty message",
     "binary": "Binary",
     "plain-text": "Not JSON",
     "no-message": "No message",
     "depth-over": "Too deep",
     "size-over": "Too large",
-    "delay": "Delay",
 }
-"""What to call a probe, by its id."""
+"""What the page calls a probe, by the probe's id."""
 
 
 class Preset(NamedTuple):
@@ -31,26 +32,33 @@ class Preset(NamedTuple):
     label: str
     request: str
     probe: str = ""
+    """The id of the probe that it comes from."""
     binary: bool = False
 
 
 def presets() -> list[Preset]:
-    offered = [Preset("hi", '{"message": "hi"}')]
-    steps = {probe.id: probe.steps[0] for probe in CONTRACT}
+    delay = min(0.5, settings.LIMITS.max_delay)
+    offered = [
+        Preset("hi", '{"message": "hi"}'),
+        Preset("Delay", f'{{"message": "slow", "delay": {delay:g}}}', "delay"),
+    ]
+    payloads = {
+        probe.id: step.payload for probe in CONTRACT if isinstance(step := probe.steps[0], Ask)
+    }
     for probe, label in LABELS.items():
-        match steps[probe]:
-            case Ask(payload=str(text)):
+        match payloads[probe]:
+            case str(text):
                 offered.append(Preset(label, text, probe))
-            case Ask(payload=bytes(data)):
+            case bytes(data):
                 offered.append(Preset(label, data.decode(), probe, binary=True))
     return offered
 
 
 def reasons() -> dict[str, dict[str, str]]:
-    """Why an exhibit is known to answer a probe otherwise: by probe, by exhibit."""
+    """Why an exhibit's answer is declared to differ from the contract: by probe, by exhibit."""
     found: dict[str, dict[str, str]] = {}
-    for probe in LABELS:
+    for preset in presets():
         for exhibit in CATALOGUE:
-            if difference := declared(probe, exhibit.id, "daphne"):
-                found.setdefault(probe, {})[exhibit.id] = difference.reason
+            if difference := declared(preset.probe, exhibit.id, "daphne"):
+                found.setdefault(preset.probe, {})[exhibit.id] = difference.reason
     return found

@@ -1,17 +1,16 @@
-"""The exhibits' own files: highlighted, and two of them side by side."""
+"""The source files of the exhibits: highlighted, and two of them side by side."""
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import NamedTuple
 
+from django.conf import settings
 from pygments.lexers import PythonLexer
 from pygments.token import STANDARD_TYPES
 
-from sandbox.processes.servers import ROOT
-
-ALIKE = 0.5
-"""From this ratio on, two lines are the same line, changed; the change is worth marking."""
+SIMILAR = 0.5
+"""From this ratio on, two lines are shown as one line that changed, with the change marked."""
 
 
 class Token(NamedTuple):
@@ -26,7 +25,6 @@ class Token(NamedTuple):
 class Line(NamedTuple):
     """A line of a file, highlighted."""
 
-    number: int
     tokens: list[Token]
 
     @property
@@ -35,7 +33,7 @@ class Line(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The same place in two files. A side that has no such line is None."""
+    """The same place in two files; None where one of them has no such line."""
 
     left: Line | None
     right: Line | None
@@ -44,18 +42,18 @@ class Row(NamedTuple):
 
 def highlighted(file: str) -> list[Line]:
     """Read a file, given from the project's root."""
-    lines = [Line(1, [])]
-    for kind, text in PythonLexer().get_tokens((ROOT / file).read_text()):
+    lines = [Line([])]
+    for kind, text in PythonLexer().get_tokens((settings.BASE_DIR / file).read_text()):
         for piece in text.splitlines(keepends=True):
             if part := piece.rstrip("\n"):
                 lines[-1].tokens.append(Token(STANDARD_TYPES[kind], part))
             if piece.endswith("\n"):
-                lines.append(Line(len(lines) + 1, []))
+                lines.append(Line([]))
     return lines[:-1]
 
 
 def side_by_side(left_file: str, right_file: str) -> Iterator[Row]:
-    """Yield two files line by line, with what differs marked."""
+    """Yield two files line by line, with the differences marked."""
     left, right = highlighted(left_file), highlighted(right_file)
     matcher = SequenceMatcher(
         None, [line.text for line in left], [line.text for line in right], autojunk=False
@@ -72,7 +70,7 @@ def _marked(left: Line | None, right: Line | None) -> tuple[Line | None, Line | 
     if left is None or right is None:
         return left, right
     matcher = SequenceMatcher(None, left.tokens, right.tokens, autojunk=False)
-    if matcher.ratio() < ALIKE:
+    if matcher.ratio() < SIMILAR:
         return left, right
     marked: tuple[list[Token], list[Token]] = ([], [])
     for operation, left_from, left_to, right_from, right_to in matcher.get_opcodes():
@@ -83,4 +81,4 @@ def _marked(left: Line | None, right: Line | None) -> tuple[Line | None, Line | 
             strict=True,
         ):
             side.extend(token._replace(changed=changed) for token in tokens)
-    return Line(left.number, marked[0]), Line(right.number, marked[1])
+    return Line(marked[0]), Line(marked[1])

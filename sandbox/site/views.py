@@ -1,5 +1,6 @@
-"""The page: the exhibits, to be seen and tried in a browser."""
+"""The site: every exhibit, to read and to try in a browser."""
 
+import re
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
@@ -9,18 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
-from routing.urls import is_mounted
-from sandbox.compare.probes import CONTRACT, TABLES
+from routing.urls import RoomConverter, is_mounted
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
 
-ROOM = "lobby"
 REQUEST = '{"message": "hi"}'
 ISOLATION = "routing/isolation.py"
 
 
 class Card(NamedTuple):
-    """What the page shows of an exhibit."""
+    """An exhibit as the site shows it."""
 
     exhibit: Exhibit
     title: str
@@ -29,7 +28,7 @@ class Card(NamedTuple):
     """What to type, by where to type it."""
 
 
-Shown: TypeAlias = list[tuple[Edition, list[Card]]]
+Cards: TypeAlias = list[tuple[Edition, list[Card]]]
 """Editions, each with its exhibits."""
 
 
@@ -40,7 +39,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """Compare, and the list of exhibits."""
     context = {
         "editions": _echoing(request),
-        "all_editions": _editions(request),
+        "all_editions": _by_edition(request),
         "presets": presets(),
         "reasons": reasons(),
     }
@@ -54,12 +53,13 @@ def race(request: HttpRequest) -> HttpResponse:
 
 
 def stall(request: HttpRequest) -> HttpResponse:
-    # Where one connection blocks the others comes first.
     editions = [
         (edition, cards)
-        for edition, cards in sorted(_echoing(request), key=lambda shown: shown[0].isolated)
-        if edition.keeps_contract and not all(card.exhibit.is_async for card in cards)
+        for edition, cards in _echoing(request)
+        if edition.keeps_contract and any(not card.exhibit.is_async for card in cards)
     ]
+    # First come the editions in which one connection may block the others.
+    editions.sort(key=lambda shown: shown[0].isolated)
     context = {
         "editions": editions,
         "delay": f"{min(1.0, settings.LIMITS.max_delay):g}",
@@ -74,7 +74,7 @@ def source(request: HttpRequest) -> HttpResponse:
     right = _exhibit(request.GET.get("right", "echo/async-websocket"))
     rows = list(side_by_side(left.source, right.source))
     context = {
-        "exhibits": _mounted(),
+        "exhibits": _mounted(CATALOGUE),
         "left": left,
         "right": right,
         "rows": rows,
@@ -84,11 +84,16 @@ def source(request: HttpRequest) -> HttpResponse:
 
 
 def rooms(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/rooms.html", {"cards": _cards(request, "rooms", room="ROOM")})
+    room = request.GET.get("room", "lobby")
+    if not re.fullmatch(RoomConverter.regex, room):
+        raise Http404(f"{room!r} is not the name of a room.")
+    cards = [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))]
+    return render(request, "site/rooms.html", {"room": room, "cards": cards})
 
 
 def scope(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/scope.html", {"cards": _cards(request, "scope")})
+    cards = [_card(request, exhibit) for exhibit in _mounted(exhibits("scope"))]
+    return render(request, "site/scope.html", {"cards": cards})
 
 
 # Each exhibit.
@@ -98,60 +103,55 @@ def exhibit(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
     shown = _exhibit(f"{edition}/{slug}")
     context = {
         "card": _card(request, shown),
-        "sentence": shown.edition.sentence,
         "file": shown.source,
         "lines": highlighted(shown.source),
-        "twin": _twin(shown),
+        "counterpart": _counterpart(shown),
     }
     return render(request, "site/exhibit.html", context)
 
 
-def speaks_websocket(request: HttpRequest, exhibit: Exhibit, **_route: str) -> HttpResponse:
-    """Tell a browser that opened the address of a WebSocket consumer what lives there."""
+def upgrade_required(request: HttpRequest, exhibit: Exhibit, **_route: str) -> HttpResponse:
+    """Answer a browser that opened the URL of a WebSocket consumer as a web page."""
     context = {"card": _card(request, exhibit)}
-    response = render(request, "site/speaks_websocket.html", context, status=426)
+    response = render(request, "site/upgrade_required.html", context, status=426)
     response["Connection"] = "Upgrade"
     response["Upgrade"] = "websocket"
     return response
 
 
-def _mounted() -> list[Exhibit]:
-    return [exhibit for exhibit in CATALOGUE if is_mounted(exhibit)]
+def _mounted(candidates: tuple[Exhibit, ...]) -> list[Exhibit]:
+    return [exhibit for exhibit in candidates if is_mounted(exhibit)]
 
 
 def _exhibit(wanted: str) -> Exhibit:
-    for exhibit in _mounted():
+    for exhibit in _mounted(CATALOGUE):
         if exhibit.id == wanted:
             return exhibit
     raise Http404(f"There is no exhibit {wanted!r}.")
 
 
-def _twin(exhibit: Exhibit) -> Exhibit:
-    """Find the sync consumer's async twin, the async one's sync twin, or else the first exhibit."""
+def _counterpart(exhibit: Exhibit) -> Exhibit:
+    """Find the async exhibit that matches a sync one or the reverse, else the first exhibit."""
     other = "async-" + exhibit.slug
     if exhibit.slug.startswith("async-"):
         other = exhibit.slug.removeprefix("async-")
-    mounted = {exhibit.id: exhibit for exhibit in _mounted()}
-    return mounted.get(f"{exhibit.edition.name}/{other}", CATALOGUE[0])
+    matches = (one for one in exhibits(exhibit.edition.name) if one.slug == other)
+    return next(matches, CATALOGUE[0])
 
 
-def _cards(request: HttpRequest, edition: str, room: str = ROOM) -> list[Card]:
-    return [_card(request, one, room) for one in exhibits(edition) if is_mounted(one)]
-
-
-def _editions(request: HttpRequest) -> Shown:
+def _by_edition(request: HttpRequest) -> Cards:
     return [
-        (edition, [_card(request, exhibit) for exhibit in mounted])
-        for edition, mounted in groupby(_mounted(), attrgetter("edition"))
+        (edition, [_card(request, exhibit) for exhibit in group])
+        for edition, group in groupby(_mounted(CATALOGUE), attrgetter("edition"))
     ]
 
 
-def _echoing(request: HttpRequest) -> Shown:
+def _echoing(request: HttpRequest) -> Cards:
     """Keep the editions that answer each request with its echo."""
-    return [shown for shown in _editions(request) if TABLES[shown[0].probes] is CONTRACT]
+    return [shown for shown in _by_edition(request) if shown[0].probes == "contract"]
 
 
-def _card(request: HttpRequest, exhibit: Exhibit, room: str = ROOM) -> Card:
+def _card(request: HttpRequest, exhibit: Exhibit, room: str = "lobby") -> Card:
     path = exhibit.url_in(room)
     return Card(
         exhibit,
@@ -162,21 +162,21 @@ def _card(request: HttpRequest, exhibit: Exhibit, room: str = ROOM) -> Card:
 
 
 def _commands(exhibit: Exhibit, url: str) -> dict[str, str]:
-    asks = exhibit.edition.answers
+    answers = exhibit.edition.answers
     if exhibit.protocol == "websocket":
         url = url.replace("http", "ws", 1)
         onopen = f"\nsocket.onopen = () => socket.send('{REQUEST}');"
         return {
             "Shell": f".venv/bin/websockets {url}",
             "Browser console": f'const socket = new WebSocket("{url}");\n'
-            "socket.onmessage = (event) => console.log(event.data);" + (onopen if asks else ""),
+            "socket.onmessage = (event) => console.log(event.data);" + (onopen if answers else ""),
         }
-    post = f", {{method: \"POST\", body: '{REQUEST}'}}" if asks else ""
+    post = f", {{method: \"POST\", body: '{REQUEST}'}}" if answers else ""
     commands = {
-        "Shell": f"curl -d '{REQUEST}' {url}" if asks else f"curl {url}",
+        "Shell": f"curl -d '{REQUEST}' {url}" if answers else f"curl {url}",
         "Browser console": f'const reply = await fetch("{url}"{post});\n'
         "console.log(await reply.text());",
     }
     if exhibit.edition.has_event_stream:
-        commands["Shell, to listen"] = f"curl -N -H 'Accept: text/event-stream' {url}"
+        commands["Shell, event stream"] = f"curl -N -H 'Accept: text/event-stream' {url}"
     return commands

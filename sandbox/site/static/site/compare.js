@@ -1,10 +1,10 @@
-// Compare: one request to every exhibit of an edition, and what differs in the replies.
+// Compare: one request to every exhibit of an edition, and how the replies differ.
 
-import { Lost, exhibitAt, settled } from "./exhibit.js";
+import { RequestFailed, exhibitAt, settled } from "./exhibit.js";
 import { chosenEdition } from "./edition.js";
 
-const LONGEST = 1024 * 1024; // bytes: over this, servers end the connection
-const SHOWN = 600; // characters of a reply
+const MAX_BYTES = 1024 * 1024; // of a message: over this, Daphne ends the connection
+const MAX_SHOWN = 600; // characters of a reply
 
 const form = document.querySelector("#compare");
 const field = form.elements.request;
@@ -28,40 +28,40 @@ class Row {
     this.show("");
   }
 
-  // Resolves to the outcome: words to compare and to read, and whether they are a reply.
-  async ask(data, probe) {
+  // Resolves to a text, to compare and to show, and whether it is a reply.
+  async request(data, probe) {
     const connected = this.exhibit.ready;
     this.show("", { pending: true });
     try {
-      const { text, milliseconds } = await this.exhibit.send(data);
-      this.show(text, { milliseconds, why: this.#reason(probe) });
-      return { words: text, replied: true };
-    } catch (lost) {
-      if (!(lost instanceof Lost)) throw lost;
-      const raised = lost.raised ? "Nobody caught the exception that this raised." : "No reply.";
-      const why = connected ? (this.#reason(probe) ?? raised) : "Not sent: no connection.";
-      this.show("", { why });
-      return { words: lost.message, replied: false };
+      const { text, milliseconds } = await this.exhibit.request(data);
+      this.show(text, { milliseconds, reason: this.#reason(probe) });
+      return { text, replied: true };
+    } catch (error) {
+      if (!(error instanceof RequestFailed)) throw error;
+      const cause = error.raised ? "The consumer raised an exception." : "No reply.";
+      const reason = connected ? (this.#reason(probe) ?? cause) : "Not sent: no connection.";
+      this.show("", { reason });
+      return { text: error.message, replied: false };
     }
   }
 
-  show(text, { milliseconds, why = "", pending = false } = {}) {
+  show(text, { milliseconds, reason = "", pending = false } = {}) {
     const reply = this.#part("reply");
-    const rest = text.length - SHOWN;
-    reply.textContent = rest > 0 ? `${text.slice(0, SHOWN)} … and ${rest} more characters` : text;
-    this.#part("why").textContent = why;
-    this.#part("time").textContent = milliseconds === undefined ? "" : inWords(milliseconds);
+    const hidden = text.length - MAX_SHOWN;
+    reply.textContent = hidden > 0 ? `${text.slice(0, MAX_SHOWN)} … and ${hidden} more characters` : text;
+    this.#part("reason").textContent = reason;
+    this.#part("time").textContent = milliseconds === undefined ? "" : formatted(milliseconds);
     this.element.classList.toggle("pending", pending);
   }
 
   #showState() {
-    const { state, words } = this.exhibit;
-    this.#part("state").textContent = words;
+    const { state, description } = this.exhibit;
+    this.#part("state").textContent = description;
     this.element.dataset.state = state;
-    this.#part("reconnect").hidden = state !== "dead";
+    this.#part("reconnect").hidden = state !== "broken";
   }
 
-  // Why this exhibit is known to answer a probe otherwise than the contract says.
+  // Why the answer of this exhibit to a probe is declared to differ from the contract.
   #reason(probe) {
     return reasons[probe]?.[this.element.dataset.id];
   }
@@ -72,48 +72,48 @@ class Row {
 }
 
 const rows = [...document.querySelectorAll("[data-url]")].map((element) => new Row(element));
-let asked = rows; // those of the edition that is chosen
+let chosen = rows; // those of the chosen edition
 let busy = false;
-let impatience = 0;
+let ignoredClicks = 0;
 let lastProbe = "";
 
 async function compare(probe) {
   if (busy) {
-    impatience += 1;
-    say(`Still waiting for replies; ${impatience === 1 ? "this click" : `${impatience} clicks`} sent nothing.`);
+    ignoredClicks += 1;
+    say(`Still waiting for replies: ${ignoredClicks} click${ignoredClicks === 1 ? "" : "s"} ignored.`);
     return;
   }
   const bytes = new TextEncoder().encode(field.value);
-  if (bytes.length > LONGEST) {
-    say(`Not sent: ${bytes.length.toLocaleString("en")} bytes are more than the ${LONGEST.toLocaleString("en")} that Daphne takes.`);
+  if (bytes.length > MAX_BYTES) {
+    say(`Not sent: ${bytes.length.toLocaleString("en")} bytes. Daphne accepts at most ${MAX_BYTES.toLocaleString("en")}.`);
     return;
   }
   busy = true;
-  impatience = 0;
+  ignoredClicks = 0;
   lastProbe = probe;
   form.ariaBusy = "true";
-  const edition = asked;
+  const asked = chosen;
   const data = form.elements.binary.checked ? bytes : field.value;
-  await Promise.all(edition.map((row) => settled(row.exhibit)));
-  const outcomes = await Promise.all(edition.map((row) => row.ask(data, probe)));
+  await Promise.all(asked.map((row) => settled(row.exhibit)));
+  const outcomes = await Promise.all(asked.map((row) => row.request(data, probe)));
   busy = false;
   form.ariaBusy = "false";
-  if (edition === asked) judge(edition, outcomes);
-  else compare(probe); // another edition was chosen meanwhile
+  if (asked === chosen) showVerdict(asked, outcomes);
+  else compare(probe); // another edition has been chosen
 }
 
-function judge(rows, outcomes) {
-  const groups = Map.groupBy(rows, (row) => outcomes[rows.indexOf(row)].words);
+function showVerdict(rows, outcomes) {
+  const groups = Map.groupBy(rows, (row) => outcomes[rows.indexOf(row)].text);
   if (groups.size === 1 && outcomes[0].replied) {
     const number = rows.length === 2 ? "both" : `all ${NUMBERS[rows.length] ?? rows.length}`;
-    say(`${number} identical: ${shortened(outcomes[0].words)}`, "same");
+    say(`${number} identical: ${shortened(outcomes[0].text)}`, "same");
     return;
   }
   const largestFirst = [...groups].sort(([, some], [, others]) => others.length - some.length);
-  const told = largestFirst.map(([words, group]) => `${names(group)}: ${shortened(words)}`);
+  const parts = largestFirst.map(([text, group]) => `${names(group)}: ${shortened(text)}`);
   const replies = outcomes.filter(({ replied }) => replied).length;
   const number = `${NUMBERS[replies] ?? replies} of ${NUMBERS[rows.length] ?? rows.length} answered`;
-  say(`${number}. ${told.join(" · ")}`, "differ");
+  say(`${number}. ${parts.join(" · ")}`, "differ");
 }
 
 function names(group) {
@@ -124,13 +124,13 @@ function shortened(text) {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
-function inWords(milliseconds) {
+function formatted(milliseconds) {
   return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
 }
 
-function say(text, kind = "") {
+function say(text, result = "") {
   verdict.textContent = text.charAt(0).toUpperCase() + text.slice(1);
-  verdict.dataset.kind = kind;
+  verdict.dataset.result = result;
 }
 
 form.addEventListener("submit", (event) => {
@@ -151,9 +151,9 @@ for (const button of document.querySelectorAll("[data-probe]")) {
 }
 
 chosenEdition((edition) => {
-  asked = rows.filter((row) => row.element.dataset.edition === edition);
-  for (const row of rows) row.shown = asked.includes(row);
+  chosen = rows.filter((row) => row.element.dataset.edition === edition);
+  for (const row of rows) row.shown = chosen.includes(row);
   say("");
-  // What was asked of one edition is asked of the next.
+  // The same request goes to the new edition.
   if (!busy) compare(lastProbe);
 });

@@ -1,4 +1,4 @@
-// Buttons that copy the command beside them.
+// Buttons that copy the command next to them.
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   const command = button.parentElement.querySelector("code");

@@ -1,6 +1,6 @@
-// One exhibit as the page sees it: a state in words, and round trips.
+// The connection to one exhibit: its state, its description for the reader, and round trips.
 //
-// Both classes have the same few methods, and dispatch "state" whenever their state changes.
+// Both classes have the same interface, and dispatch "state" whenever their state changes.
 
 const CLOSE_CODES = {
   1000: "normal",
@@ -19,12 +19,12 @@ const CLOSE_CODES = {
   1015: "TLS failure",
 };
 
-const PATIENCE = 10_000; // milliseconds until a reply counts as missing
-const BACKOFF = [0.5, 1, 2, 4, 8, 15, 30]; // seconds before each attempt; then it waits to be asked
+const REPLY_TIMEOUT = 10_000; // milliseconds
+const BACKOFF = [0.5, 1, 2, 4, 8, 15, 30]; // seconds before each attempt to reconnect
 
-// Instead of a reply. The message says what was seen; `raised`, that an exception in the consumer was
-// the cause. (Some servers do not tell.)
-export class Lost extends Error {
+// There is no reply. The message says what happened instead; `raised` means that the consumer raised
+// an exception, as far as the server shows it.
+export class RequestFailed extends Error {
   constructor(message, { raised = false } = {}) {
     super(message);
     this.raised = raised;
@@ -35,7 +35,7 @@ export function exhibitAt({ url, protocol }, options) {
   return protocol === "http" ? new HttpExhibit(url) : new WebSocketExhibit(url, options);
 }
 
-// Resolves once an exhibit is connected, or has failed to.
+// Resolves once an attempt to connect has succeeded or failed.
 export function settled(exhibit) {
   if (exhibit.state !== "connecting") return;
   return new Promise((resolve) => exhibit.addEventListener("state", resolve, { once: true }));
@@ -43,13 +43,13 @@ export function settled(exhibit) {
 
 class WebSocketExhibit extends EventTarget {
   state = "closed";
-  words = "not connected";
+  description = "not connected";
   #socket = null;
-  #owed = []; // replies to come, oldest first: they keep the order of the requests
+  #pending = []; // requests without a reply, oldest first: replies keep the order of the requests
   #attempts = 0;
   #timer;
 
-  // A connection that died of a request stays dead, for all to see, unless it is persistent.
+  // A connection that ended because of a request is not opened again, unless it is persistent.
   constructor(url, { persistent = false } = {}) {
     super();
     this.url = new URL(url, location.href.replace(/^http/, "ws"));
@@ -62,105 +62,105 @@ class WebSocketExhibit extends EventTarget {
 
   connect() {
     if (this.state === "open" || this.state === "connecting") return;
-    this.#forget();
+    this.#detach();
     const socket = (this.#socket = new WebSocket(this.url));
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#say("open", "open");
+    socket.onopen = () => this.#setState("open", "open");
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#closed(code);
-    this.#say("connecting", "connecting");
+    this.#setState("connecting", "connecting");
   }
 
   disconnect() {
     const socket = this.#socket;
-    this.#forget();
+    this.#detach();
     socket?.close(1000);
-    this.#fail("disconnected");
-    this.#say("closed", "not connected");
+    this.#rejectPending("disconnected");
+    this.#setState("closed", "not connected");
   }
 
-  send(data) {
-    if (!this.ready) return Promise.reject(new Lost(this.words));
+  request(data) {
+    if (!this.ready) return Promise.reject(new RequestFailed(this.description));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#timedOut(), PATIENCE);
-      this.#owed.push({ resolve, reject, timer, sent: performance.now() });
+      const timer = setTimeout(() => this.#timedOut(), REPLY_TIMEOUT);
+      this.#pending.push({ resolve, reject, timer, sent: performance.now() });
       this.#socket.send(data);
     });
   }
 
-  // For consumers that do not answer each message: what comes, comes as a "message" event.
-  tell(data) {
-    if (!this.ready) throw new Lost(this.words);
+  // For consumers that do not reply to each message: each message received is a "message" event.
+  send(data) {
+    if (!this.ready) throw new RequestFailed(this.description);
     this.#socket.send(data);
   }
 
   #receive(text) {
-    this.#attempts = 0; // not on open: a server may accept, only to close at once
-    const owed = this.#owed.shift();
-    if (!owed) {
+    this.#attempts = 0; // not on open: a server may accept a connection and close it at once
+    const request = this.#pending.shift();
+    if (!request) {
       this.dispatchEvent(new MessageEvent("message", { data: text }));
       return;
     }
-    clearTimeout(owed.timer);
-    owed.resolve({ text, milliseconds: performance.now() - owed.sent });
+    clearTimeout(request.timer);
+    request.resolve({ text, milliseconds: performance.now() - request.sent });
   }
 
   #timedOut() {
-    // A reply that came later would be taken for the next one's.
+    // A late reply would be taken for the reply to the next request.
     const socket = this.#socket;
-    this.#forget();
+    this.#detach();
     socket.close(1000);
-    this.#end(`no reply within ${PATIENCE / 1000} s`);
+    this.#ended(`no reply within ${REPLY_TIMEOUT / 1000} s`);
   }
 
   #closed(code) {
-    this.#forget();
-    this.#end(`closed ${code}: ${CLOSE_CODES[code] ?? "unknown"}`, { raised: code === 1011 });
+    this.#detach();
+    this.#ended(`closed ${code}: ${CLOSE_CODES[code] ?? "unknown"}`, { raised: code === 1011 });
   }
 
-  #end(words, { raised = false } = {}) {
-    const died = raised || this.#owed.length > 0;
-    this.#fail(words, { raised });
-    if (this.persistent || !died) this.#retry(words);
-    else this.#say("dead", words);
+  #ended(description, { raised = false } = {}) {
+    const requestFailed = raised || this.#pending.length > 0;
+    this.#rejectPending(description, { raised });
+    if (this.persistent || !requestFailed) this.#retry(description);
+    else this.#setState("broken", description);
   }
 
-  #retry(words) {
+  #retry(description) {
     const seconds = BACKOFF[this.#attempts++];
     if (seconds === undefined) {
       this.#attempts = 0;
-      this.#say("dead", `${words}; gave up after ${BACKOFF.length} attempts`);
-      waiting.add(this);
+      this.#setState("broken", `${description}; gave up after ${BACKOFF.length} attempts`);
+      retrying.add(this);
       return;
     }
     this.#timer = setTimeout(() => this.connect(), seconds * 1000);
-    this.#say("waiting", `${words}; next attempt in ${seconds} s`);
-    waiting.add(this);
+    this.#setState("retrying", `${description}; next attempt in ${seconds} s`);
+    retrying.add(this);
   }
 
-  #fail(words, cause) {
-    for (const { reject, timer } of this.#owed.splice(0)) {
+  #rejectPending(description, cause) {
+    for (const { reject, timer } of this.#pending.splice(0)) {
       clearTimeout(timer);
-      reject(new Lost(words, cause));
+      reject(new RequestFailed(description, cause));
     }
   }
 
-  #forget() {
+  #detach() {
     clearTimeout(this.#timer);
-    waiting.delete(this);
+    retrying.delete(this);
     if (this.#socket) this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket = null;
   }
 
-  #say(state, words) {
-    Object.assign(this, { state, words });
+  #setState(state, description) {
+    Object.assign(this, { state, description });
     this.dispatchEvent(new Event("state"));
   }
 }
 
 class HttpExhibit extends EventTarget {
   state = "closed";
-  words = "not connected";
+  description = "not connected";
 
   constructor(url) {
     super();
@@ -173,46 +173,46 @@ class HttpExhibit extends EventTarget {
   }
 
   connect() {
-    this.#say("open", "a request each");
+    this.#setState("open", "ready");
   }
 
   disconnect() {
-    this.#say("closed", "not connected");
+    this.#setState("closed", "not connected");
   }
 
-  async send(data) {
+  async request(data) {
     const sent = performance.now();
     let response, text;
     try {
-      const signal = AbortSignal.timeout(PATIENCE);
+      const signal = AbortSignal.timeout(REPLY_TIMEOUT);
       response = await fetch(this.url, { method: "POST", body: data, signal });
       text = await response.text();
     } catch (error) {
       const late = error.name === "TimeoutError";
-      const words = late ? `no reply within ${PATIENCE / 1000} s` : "the server does not answer";
-      this.#say("failed", words);
-      throw new Lost(words);
+      const description = late ? `no reply within ${REPLY_TIMEOUT / 1000} s` : "the server does not answer";
+      this.#setState("failed", description);
+      throw new RequestFailed(description);
     }
     const status = `${response.status} ${response.statusText}`.trim();
-    // The echo answers every error in JSON; anything else is the server speaking.
+    // An echo answers even errors in JSON; any other content type comes from the server.
     const replied = response.headers.get("Content-Type")?.startsWith("application/json");
-    this.#say(replied ? "open" : "failed", status);
-    if (!replied) throw new Lost(status, { raised: response.status === 500 });
+    this.#setState(replied ? "open" : "failed", status);
+    if (!replied) throw new RequestFailed(status, { raised: response.status === 500 });
     return { text, milliseconds: performance.now() - sent };
   }
 
-  #say(state, words) {
-    Object.assign(this, { state, words });
+  #setState(state, description) {
+    Object.assign(this, { state, description });
     this.dispatchEvent(new Event("state"));
   }
 }
 
-// Those that wait for a server. Back from a closed lid or a lost network, nobody wants to sit out a
-// backoff, or to find that they gave up.
-const waiting = new Set();
+// Lost connections. When the network or the tab is back, they are opened at once, without
+// waiting for the backoff.
+const retrying = new Set();
 
-function hurry() {
-  if (document.visibilityState === "visible") for (const exhibit of [...waiting]) exhibit.connect();
+function retryNow() {
+  if (document.visibilityState === "visible") for (const exhibit of [...retrying]) exhibit.connect();
 }
-addEventListener("online", hurry);
-document.addEventListener("visibilitychange", hurry);
+addEventListener("online", retryNow);
+document.addEventListener("visibilitychange", retryNow);

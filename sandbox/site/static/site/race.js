@@ -1,10 +1,10 @@
-// Race: round trips in a loop, exhibit after exhibit, a slice of time each.
+// Race: round trips in a loop; the exhibits take turns.
 
-import { Lost, exhibitAt } from "./exhibit.js";
+import { RequestFailed, exhibitAt } from "./exhibit.js";
 import { drawLatest } from "./strip.js";
 
-const SLICE = 250; // milliseconds
-const KEPT = 5000; // latencies of each exhibit, the newest
+const TURN = 250; // milliseconds
+const MAX_LATENCIES = 5000; // of each exhibit, the newest
 
 const form = document.querySelector("#race");
 const status = document.querySelector("#status");
@@ -17,7 +17,7 @@ class Runner {
     this.choice = form.querySelector(`input[value="${element.dataset.id}"]`);
     this.exhibit = exhibitAt(element.dataset, { persistent: true });
     this.exhibit.addEventListener("state", () => this.#showState());
-    this.choice.addEventListener("change", () => this.follow());
+    this.choice.addEventListener("change", () => this.update());
     this.reset();
   }
 
@@ -27,11 +27,11 @@ class Runner {
 
   reset() {
     this.replies = 0;
-    this.active = 0; // milliseconds
+    this.ownTime = 0; // milliseconds
     this.latencies = [];
   }
 
-  follow() {
+  update() {
     this.element.hidden = !this.chosen;
     if (this.chosen && running) this.exhibit.connect();
     else this.exhibit.disconnect();
@@ -40,23 +40,23 @@ class Runner {
   async run(payload, inFlight) {
     const started = performance.now();
     const loop = async () => {
-      while (running && this.chosen && performance.now() - started < SLICE) {
-        const { milliseconds } = await this.exhibit.send(payload);
+      while (running && this.chosen && performance.now() - started < TURN) {
+        const { milliseconds } = await this.exhibit.request(payload);
         this.replies += 1;
         this.latencies.push(milliseconds);
       }
     };
     const loops = await Promise.allSettled(Array.from({ length: inFlight }, loop));
-    this.active += performance.now() - started;
-    this.latencies.splice(0, this.latencies.length - KEPT);
-    for (const { reason } of loops) if (reason && !(reason instanceof Lost)) throw reason;
+    this.ownTime += performance.now() - started;
+    this.latencies.splice(0, this.latencies.length - MAX_LATENCIES);
+    for (const { reason } of loops) if (reason && !(reason instanceof RequestFailed)) throw reason;
     return loops.every(({ reason }) => reason === undefined);
   }
 
   figures() {
     const sorted = this.latencies.toSorted((one, other) => one - other);
     const percentile = (share) => sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
-    const rate = this.active ? (1000 * this.replies) / this.active : 0;
+    const rate = this.ownTime ? (1000 * this.replies) / this.ownTime : 0;
     return { rate, p50: percentile(0.5), p99: percentile(0.99) };
   }
 
@@ -72,7 +72,7 @@ class Runner {
 
   #showState() {
     this.element.dataset.state = this.exhibit.state;
-    this.#part("state").textContent = this.exhibit.words;
+    this.#part("state").textContent = this.exhibit.description;
   }
 
   #part(name) {
@@ -88,7 +88,7 @@ async function race() {
   running = true;
   for (const runner of runners) {
     runner.reset();
-    runner.follow();
+    runner.update();
   }
   start.disabled = true;
   stop.disabled = false;
@@ -100,7 +100,7 @@ async function runRound(round) {
   const payload = JSON.stringify({ message: "x".repeat(form.elements.size.valueAsNumber || 0) });
   const inFlight = form.elements.inflight.valueAsNumber || 1;
   const chosen = runners.filter((runner) => runner.chosen);
-  // Nobody is always first: each round starts one further.
+  // Each round starts with another exhibit, so that none is always first.
   const turns = chosen.map((_, turn) => chosen[(turn + round) % chosen.length]);
   let ran = 0;
   for (const runner of turns) {
@@ -115,7 +115,7 @@ async function runRound(round) {
       ? `Running with ${ran} of ${runners.length} exhibits.`
       : `Running with ${ran} of the ${chosen.length} chosen; the others are not connected.`,
   );
-  if (ran === 0) await new Promise((resolve) => setTimeout(resolve, SLICE));
+  if (ran === 0) await new Promise((resolve) => setTimeout(resolve, TURN));
 }
 
 function show() {
@@ -128,18 +128,18 @@ function show() {
   chosen.forEach((runner, index) => runner.show(figures[index], most));
 }
 
-function end(words) {
+function end(reason) {
   if (!running) return;
   running = false;
   for (const runner of runners) runner.exhibit.disconnect();
   start.disabled = false;
   stop.disabled = true;
   start.focus();
-  say(words);
+  say(reason);
 }
 
-function say(words) {
-  if (status.textContent !== words) status.textContent = words; // announced once
+function say(text) {
+  if (status.textContent !== text) status.textContent = text; // a screen reader reads it once
 }
 
 form.addEventListener("submit", (event) => {
@@ -150,4 +150,4 @@ stop.addEventListener("click", () => end("Stopped."));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) end("Stopped, because this tab was hidden: browsers slow hidden tabs down.");
 });
-for (const runner of runners) runner.follow();
+for (const runner of runners) runner.update();

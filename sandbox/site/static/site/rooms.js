@@ -1,11 +1,13 @@
-// Rooms: several members of one room on one page, and who hears what.
+// Rooms: several members of one room on one page.
 
-import { Lost, exhibitAt } from "./exhibit.js";
+import { RequestFailed, exhibitAt } from "./exhibit.js";
 
-const KEPT = 50; // messages of each member, the newest
-const TOGETHER = 150; // milliseconds within which members hear the same thing
+const MAX_MESSAGES = 50; // of each member, the newest
+const TOGETHER = 150; // milliseconds: members that receive the same text within them are one sentence
 
-const form = document.querySelector("#room");
+const form = document.querySelector("#message");
+const room = document.querySelector("#join").elements.room;
+const joined = room.dataset.joined;
 const status = document.querySelector("#status");
 
 class Member {
@@ -13,111 +15,105 @@ class Member {
     this.element = element;
     this.name = element.querySelector(".type").textContent;
     this.present = element.querySelector("[name=present]");
-    this.present.addEventListener("change", () => this.join(form.elements.room.value));
+    this.present.addEventListener("change", () => (this.present.checked ? this.join() : this.leave()));
   }
 
-  join(room) {
-    this.leave();
-    if (!this.present.checked) return;
-    const url = this.element.dataset.url.replace("ROOM", encodeURIComponent(room));
-    this.line = this.element.dataset.protocol === "http" ? this.#follow(url) : this.#connect(url);
+  join() {
+    const { url, protocol } = this.element.dataset;
+    this.connection = protocol === "http" ? this.#openStream(url) : this.#openWebSocket(url);
   }
 
   leave() {
-    this.line?.close();
-    this.line = null;
-    this.#say("closed", "not in the room");
+    this.connection.close();
+    this.connection = null;
+    this.#setState("closed", "not in the room");
   }
 
-  async tell(text) {
-    if (!this.line) throw new Lost("not in the room");
-    await this.line.tell(text);
+  async send(text) {
+    if (!this.connection) throw new RequestFailed("not in the room");
+    await this.connection.send(text);
   }
 
-  // Over HTTP, one hears through an event stream and speaks through requests of their own.
-  #follow(url) {
+  // Over HTTP, a member receives an event stream and sends with requests.
+  #openStream(url) {
     const stream = new EventSource(url);
-    stream.onopen = () => this.#say("open", "following");
-    stream.onmessage = ({ data }) => this.#hear(data);
+    stream.onopen = () => this.#setState("open", "open");
+    stream.onmessage = ({ data }) => this.#receive(data);
     stream.onerror = () => {
-      const gone = stream.readyState === EventSource.CLOSED;
-      this.#say(gone ? "dead" : "waiting", gone ? "refused" : "lost; the browser reconnects");
+      if (stream.readyState === EventSource.CLOSED) this.#setState("broken", "refused");
+      else this.#setState("retrying", "connection lost; the browser reconnects");
     };
-    this.#say("connecting", "connecting");
+    this.#setState("connecting", "connecting");
     return {
       close: () => stream.close(),
-      tell: async (text) => {
+      send: async (text) => {
         const response = await fetch(url, { method: "POST", body: text }).catch(() => {
-          throw new Lost("the server does not answer");
+          throw new RequestFailed("the server does not answer");
         });
-        if (!response.ok) this.#hear(await response.text());
+        if (!response.ok) this.#receive(await response.text());
       },
     };
   }
 
-  #connect(url) {
+  #openWebSocket(url) {
     const exhibit = exhibitAt({ url, protocol: "websocket" }, { persistent: true });
-    exhibit.addEventListener("state", () => this.#say(exhibit.state, exhibit.words));
-    exhibit.addEventListener("message", ({ data }) => this.#hear(data));
+    exhibit.addEventListener("state", () => this.#setState(exhibit.state, exhibit.description));
+    exhibit.addEventListener("message", ({ data }) => this.#receive(data));
     exhibit.connect();
-    return { close: () => exhibit.disconnect(), tell: (text) => exhibit.tell(text) };
+    return { close: () => exhibit.disconnect(), send: (text) => exhibit.send(text) };
   }
 
-  #hear(text) {
-    const heard = document.createElement("li");
-    heard.textContent = text;
+  #receive(text) {
+    const item = document.createElement("li");
+    item.textContent = text;
     const list = this.element.querySelector("ol");
-    list.prepend(heard);
-    while (list.children.length > KEPT) list.lastChild.remove();
+    list.prepend(item);
+    while (list.children.length > MAX_MESSAGES) list.lastChild.remove();
     announce(this.name, text);
   }
 
-  #say(state, words) {
+  #setState(state, description) {
     this.element.dataset.state = state;
-    this.element.querySelector(".state").textContent = words;
+    this.element.querySelector(".state").textContent = description;
   }
 }
 
 const members = [...document.querySelectorAll("[data-url]")].map((element) => new Member(element));
-const speaker = form.elements.speaker;
 
-// One sentence for all who heard, not one for each.
-let heard = { text: "", by: [], timer: 0 };
+// One sentence for all members that receive a message, not one for each.
+let received = { text: "", by: [], timer: 0 };
 
 function announce(name, text) {
-  clearTimeout(heard.timer);
-  if (heard.text !== text) heard = { text, by: [] };
-  heard.by.push(name);
-  heard.timer = setTimeout(() => {
-    status.textContent = `${text.slice(0, 200)} heard by ${heard.by.length}: ${heard.by.join(", ")}.`;
-    heard = { text: "", by: [] };
+  clearTimeout(received.timer);
+  if (received.text !== text) received = { text, by: [] };
+  received.by.push(name);
+  received.timer = setTimeout(() => {
+    status.textContent = `${text.slice(0, 200)} received by ${received.by.length}: ${received.by.join(", ")}.`;
+    received = { text: "", by: [] };
   }, TOGETHER);
 }
 
-function join() {
-  const room = form.elements.room;
-  if (!room.reportValidity()) return;
-  history.replaceState(null, "", `?room=${encodeURIComponent(room.value)}`);
-  for (const member of members) member.join(room.value);
-  status.textContent = `Joined ${room.value}.`;
-}
+// The room that is typed is joined by the form's own GET request, which opens that room's page.
+room.addEventListener("input", () => {
+  status.textContent =
+    room.value === joined
+      ? `You have joined ${joined}.`
+      : `You are still in ${joined}. Press Join to join ${room.value || "another room"}.`;
+});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (event.submitter?.value === "join") return join();
-  const member = members.find(({ element }) => element.dataset.id === speaker.value);
+  if (room.value !== joined) {
+    status.textContent = `Not sent: you have joined ${joined}, not ${room.value || "another room"}. Press Join first.`;
+    return;
+  }
+  const sender = members.find(({ element }) => element.dataset.id === form.elements.sender.value);
   try {
-    await member.tell(JSON.stringify({ message: form.elements.message.value }));
-  } catch (lost) {
-    if (!(lost instanceof Lost)) throw lost;
-    status.textContent = `Not sent, ${member.name} is away: ${lost.message}.`;
+    await sender.send(JSON.stringify({ message: form.elements.message.value }));
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    status.textContent = `Not sent by ${sender.name}: ${error.message}.`;
   }
 });
-form.elements.room.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  event.preventDefault();
-  join();
-});
 
-form.elements.room.value = new URLSearchParams(location.search).get("room") ?? "lobby";
-join();
+for (const member of members) member.join();

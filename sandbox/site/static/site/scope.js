@@ -1,4 +1,4 @@
-// Scope: what each consumer knows about the connection that this page opens to it.
+// Scope: open one connection to each consumer, and show the scope that it sends back.
 
 for (const element of document.querySelectorAll("[data-url]")) {
   const { url, protocol } = element.dataset;

@@ -1,7 +1,7 @@
-// Stall: one synchronous consumer sleeps; every other one is pinged meanwhile.
+// Stall: one synchronous consumer sleeps, and pings show which connections wait for it.
 
 import { chosenEdition } from "./edition.js";
-import { Lost, exhibitAt, settled } from "./exhibit.js";
+import { RequestFailed, exhibitAt, settled } from "./exhibit.js";
 import { drawTimeline } from "./strip.js";
 
 const SPAN = 6000; // milliseconds on a strip
@@ -11,14 +11,14 @@ const PING = '{"message": "ping"}';
 const button = document.querySelector("#block");
 const result = document.querySelector("#result");
 const delay = Number(button.dataset.delay);
-let blocked = null; // the time in which the consumer sleeps
+let blocked = null; // the start of the consumer's sleep and, when it is over, its end
 
 class Row {
   pings = [];
 
   constructor(element) {
     this.element = element;
-    this.name = element.querySelector(".type").textContent;
+    this.id = element.dataset.id;
     this.canvas = element.querySelector("canvas");
     this.exhibit = exhibitAt(element.dataset, { persistent: true });
     this.exhibit.addEventListener("state", () => this.#showState());
@@ -39,9 +39,9 @@ class Row {
     return !this.element.hidden;
   }
 
-  waited(since) {
-    const ends = this.pings.filter(({ end }) => end === undefined || end > since);
-    return Math.max(0, ...ends.map(({ start, end = performance.now() }) => end - start));
+  longestPing(since) {
+    const pings = this.pings.filter(({ end }) => end === undefined || end > since);
+    return Math.max(0, ...pings.map(({ start, end = performance.now() }) => end - start));
   }
 
   draw(now) {
@@ -55,13 +55,13 @@ class Row {
         const ping = { start: performance.now() };
         this.pings.push(ping);
         try {
-          await this.exhibit.send(PING);
-        } catch (lost) {
-          if (!(lost instanceof Lost)) throw lost;
+          await this.exhibit.request(PING);
+        } catch (error) {
+          if (!(error instanceof RequestFailed)) throw error;
           this.pings.pop();
         }
         ping.end = performance.now();
-        this.element.querySelector(".time").textContent = inWords(ping.end - ping.start);
+        this.element.querySelector(".time").textContent = formatted(ping.end - ping.start);
       }
       await sleep(PAUSE);
     }
@@ -69,53 +69,59 @@ class Row {
 
   #showState() {
     this.element.dataset.state = this.exhibit.state;
-    this.element.querySelector(".state").textContent = this.exhibit.words;
+    this.element.querySelector(".state").textContent = this.exhibit.description;
   }
 }
 
 const rows = [...document.querySelectorAll("[data-url]")].map((element) => new Row(element));
+let chosen = ""; // the edition whose consumer is to sleep
 
 async function block() {
   if (blocked && !blocked.end) return;
-  const victim = rows.find((row) => row.shown && row.element.dataset.kind === "sync");
-  const exhibit = exhibitAt(victim.element.dataset);
+  const shown = rows.filter((row) => row.shown);
+  const blocker = shown.find(({ element: { dataset } }) => dataset.edition === chosen && dataset.kind === "sync");
+  const exhibit = exhibitAt(blocker.element.dataset); // on a connection of its own
   blocked = { start: performance.now() };
-  result.textContent = `A ${victim.name} of ${victim.element.dataset.edition} sleeps for ${delay} s …`;
-  const edition = rows.filter((row) => row.shown);
+  say(`${blocker.id} sleeps for ${delay} s …`);
   try {
     exhibit.connect();
     await settled(exhibit);
     blocked.start = performance.now();
-    await exhibit.send(JSON.stringify({ message: "blocked", delay }));
+    await exhibit.request(JSON.stringify({ message: "blocked", delay }));
     blocked.end = performance.now();
-    await sleep(2 * PAUSE); // the pings that waited are on their way back
-    tell(victim, edition);
-  } catch (lost) {
-    if (!(lost instanceof Lost)) throw lost;
-    result.textContent = `It could not be blocked: ${lost.message}.`;
+    await sleep(2 * PAUSE); // the replies to the pings that waited are on their way
+    report(blocker, shown);
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    say(`${blocker.id} could not be blocked: ${error.message}.`);
   } finally {
     blocked.end ??= performance.now();
     exhibit.disconnect();
   }
 }
 
-function tell(victim, edition) {
-  const waits = edition.map((row) => [row, row.waited(blocked.start)]);
-  const stalled = waits.filter(([, wait]) => wait > (delay * 1000) / 2);
-  const longest = Math.max(...waits.map(([, wait]) => wait));
-  result.textContent = stalled.length
-    ? `While one ${victim.name} slept, ${stalled.length} of ${edition.length} stood still: ${stalled
-        .map(([row, wait]) => `${row.name} waited ${inWords(wait)}`)
-        .join(", ")}.`
-    : `While one ${victim.name} slept, nobody stood still: the longest wait was ${inWords(longest)}.`;
-  result.dataset.kind = stalled.length ? "differ" : "same";
+function report(blocker, shown) {
+  const waits = shown.map((row) => ({ id: row.id, wait: row.longestPing(blocked.start) }));
+  const stalled = waits.filter(({ wait }) => wait > (delay * 1000) / 2);
+  const counted = `While ${blocker.id} slept, ${stalled.length} of ${shown.length} connections stalled`;
+  if (stalled.length) {
+    say(`${counted}: ${stalled.map(({ id, wait }) => `${id} for ${formatted(wait)}`).join(", ")}.`, "differ");
+  } else {
+    const longest = Math.max(...waits.map(({ wait }) => wait));
+    say(`${counted}. The longest round trip took ${formatted(longest)}.`, "same");
+  }
+}
+
+function say(text, outcome = "") {
+  result.textContent = text;
+  result.dataset.result = outcome;
 }
 
 function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-function inWords(milliseconds) {
+function formatted(milliseconds) {
   return milliseconds < 100 ? `${milliseconds.toFixed(1)} ms` : `${Math.round(milliseconds)} ms`;
 }
 
@@ -127,11 +133,12 @@ function draw() {
 
 button.addEventListener("click", block);
 chosenEdition((edition) => {
+  chosen = edition;
   for (const row of rows) {
-    const shown = row.element.dataset.edition === edition;
+    const { dataset } = row.element;
+    const shown = dataset.edition === edition || "neighbour" in dataset;
     if (shown !== row.shown) row.shown = shown;
   }
-  result.textContent = "";
-  result.dataset.kind = "";
+  say("");
 });
 draw();

@@ -1,7 +1,7 @@
-// Latencies, drawn in the colours of the canvas's style: color, outline-color for what was slow, and
-// border-color for what lies behind. (Of a custom property, one would not get the computed value.)
+// Latencies, drawn in colours of the canvas's style: color, outline-color for slow round trips, and
+// border-color for the background. (A custom property would not give its computed value.)
 
-const LATE = 100; // milliseconds
+const SLOW = 100; // milliseconds
 
 // Prepare a canvas for one drawing, in CSS pixels.
 function clear(canvas) {
@@ -15,7 +15,7 @@ function clear(canvas) {
   return { context, width, height, style: getComputedStyle(canvas) };
 }
 
-// Round trips as blocks in time: as wide as they lasted. `pings` have a start, and an end once over.
+// Round trips over time, as wide as they took. `pings` have a start and, when they are over, an end.
 export function drawTimeline(canvas, pings, now, span, blocked) {
   const { context, width, height, style } = clear(canvas);
   const x = (time) => width * (1 - (now - time) / span);
@@ -24,9 +24,9 @@ export function drawTimeline(canvas, pings, now, span, blocked) {
     context.fillRect(x(blocked.start), 0, x(blocked.end ?? now) - x(blocked.start), height);
   }
   for (const { start, end = now } of pings) {
-    const lasted = end - start;
-    const part = Math.min(1, Math.log10(1 + lasted) / 3);
-    context.fillStyle = lasted < LATE ? style.color : style.outlineColor;
+    const duration = end - start;
+    const part = Math.min(1, Math.log10(1 + duration) / 3);
+    context.fillStyle = duration < SLOW ? style.color : style.outlineColor;
     context.fillRect(x(start), height * (1 - part), Math.max(2, x(end) - x(start) - 1), height * part);
   }
 }

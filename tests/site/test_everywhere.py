@@ -1,4 +1,4 @@
-"""What holds on every page: accessible, and no wider than a phone."""
+"""Every page is accessible, and fits a phone."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -28,7 +28,7 @@ def test_axe_finds_nothing(page: Page, path: str) -> None:
 
 
 def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
-    """At 375 pixels no page is wider than the window, whatever is unfolded."""
+    """In a window of 375 pixels no page is wider, even with every detail open."""
     page.set_viewport_size({"width": 375, "height": 800})
     for path in PAGES:
         page.goto(path)
@@ -37,7 +37,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
 
 
 def test_the_first_tab_stop_skips_the_navigation(page: Page) -> None:
-    """A keyboard reaches the content in two presses, and sees where it is."""
+    """The first Tab focuses a visible link that skips the navigation."""
     page.goto("/source/")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")

@@ -1,4 +1,4 @@
-"""The list of exhibits, the page of each, and what their URLs say to a browser."""
+"""The list of exhibits, the page of each, and the answer of their URLs to a browser."""
 
 import http.client
 import shlex
@@ -21,7 +21,7 @@ def by_id(exhibit: Exhibit) -> str:
 
 
 def test_the_first_page_lists_every_exhibit(page: Page) -> None:
-    """/ shows the class and the URL of each exhibit, and its commands when asked."""
+    """/ shows the class and the URL of each exhibit, and its commands when it is opened."""
     page.goto("/")
     for exhibit in ECHO:
         row = page.locator(".cards li", has=page.get_by_text(exhibit.url, exact=True))
@@ -36,9 +36,9 @@ def test_the_console_snippet_gets_the_echo(page: Page, exhibit: Exhibit) -> None
     """The snippet on an exhibit's page, pasted into the browser's console, prints the echo."""
     page.goto(f"/exhibits/{exhibit.id}/")
     snippet = page.locator(".command", has_text="Browser console").locator("code").inner_text()
-    with page.expect_console_message() as told:
+    with page.expect_console_message() as console:
         page.evaluate(f"async () => {{ {snippet} }}")
-    assert told.value.text == REPLY
+    assert console.value.text == REPLY
 
 
 def test_curl_gets_the_echo(page: Page) -> None:
@@ -80,13 +80,13 @@ def test_the_copy_button_copies(browser: Browser, site: Server) -> None:
 
 
 @pytest.mark.parametrize("exhibit", WEBSOCKETS, ids=by_id)
-def test_a_websocket_url_tells_a_browser_so(site: Server, exhibit: Exhibit) -> None:
-    """A WebSocket exhibit's URL over plain HTTP answers 426, with words and a link."""
+def test_a_websocket_url_explains_itself_to_a_browser(site: Server, exhibit: Exhibit) -> None:
+    """A WebSocket URL requested over plain HTTP answers 426, with an explanation and a link."""
     connection = http.client.HTTPConnection("127.0.0.1", site.port)
     connection.request("GET", exhibit.url)
     response = connection.getresponse()
     body = response.read().decode()
     connection.close()
     assert (response.status, response.headers["Upgrade"]) == (426, "websocket")
-    assert "speaks WebSocket" in body
+    assert "needs a WebSocket connection" in body
     assert f'href="/exhibits/{exhibit.id}/"' in body

@@ -1,4 +1,4 @@
-"""Compare: one request to five consumers, seen as a person sees it."""
+"""Compare: one request to five consumers, in a real browser."""
 
 import re
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from sandbox.processes.servers import Server, free_port, serve
 from sandbox.site.presets import presets, reasons
-from tests.page.conftest import Trouble
+from tests.support.browser import BrowserErrors
 
 IDENTICAL = re.compile("^All five identical")
 
@@ -31,7 +31,7 @@ def compare(page: Page, request: str) -> None:
 
 
 def test_the_page_opens_with_a_comparison(page: Page) -> None:
-    """All five are asked as soon as the page is there, and shown with their round-trip times."""
+    """When the page opens, all five get a request, and their round-trip times are shown."""
     verdict = visit(page)
     expect(verdict).to_have_text('All five identical: {"message":"hi"}')
     for reply in page.locator(".row:visible").all():
@@ -40,9 +40,9 @@ def test_the_page_opens_with_a_comparison(page: Page) -> None:
     expect(row(page, "echo/websocket").locator(".state")).to_have_text("open")
 
 
-def test_every_preset_is_answered_alike(page: Page, trouble: Trouble) -> None:
-    """Whatever preset is sent to the echo edition, the five replies are identical."""
-    trouble.expect("status of 400", "status of 413")  # the HTTP exhibit's word for a bad request
+def test_every_preset_gets_identical_replies(page: Page, browser_errors: BrowserErrors) -> None:
+    """For each preset, the five replies of the echo edition are identical."""
+    browser_errors.expect("status of 400", "status of 413")  # of the HTTP exhibit
     verdict = visit(page)
     for preset in presets():
         expect(verdict).to_have_text(IDENTICAL)
@@ -52,16 +52,16 @@ def test_every_preset_is_answered_alike(page: Page, trouble: Trouble) -> None:
         assert page.get_by_label("binary").is_checked() is preset.binary
 
 
-def test_what_is_not_json_is_sent_as_it_is(page: Page, trouble: Trouble) -> None:
-    """The field is no JSON editor: the consumers, not the page, judge what is typed."""
-    trouble.expect("status of 400")
+def test_text_that_is_not_json_is_sent_unchanged(page: Page, browser_errors: BrowserErrors) -> None:
+    """The consumers, not the page, decide whether the request is valid."""
+    browser_errors.expect("status of 400")
     verdict = visit(page)
     compare(page, "{'message': 1}")
     expect(verdict).to_have_text(re.compile('All five identical: {"error":{"code":"invalid_json"'))
 
 
 def test_markup_in_a_reply_is_text(page: Page) -> None:
-    """An <img onerror=...> comes back as the characters that it is."""
+    """An <img onerror=...> in a reply is shown as text, not made an element."""
     visit(page)
     compare(page, '{"message": "<img src=x onerror=alert(1)>"}')
     expect(row(page, "echo/websocket").locator(".reply")).to_have_text(
@@ -71,7 +71,7 @@ def test_markup_in_a_reply_is_text(page: Page) -> None:
 
 
 def test_the_keyboard_is_enough(page: Page) -> None:
-    """Enter sends, Shift+Enter starts a line, arrows change the edition."""
+    """Enter sends, Shift+Enter starts a new line, arrow keys change the edition."""
     verdict = visit(page)
     field = page.get_by_label("Request")
     field.press("Control+a")
@@ -86,38 +86,36 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.url.endswith("?edition=tutorial")
 
 
-def test_tutorial_consumers_die_and_reconnect(page: Page, trouble: Trouble) -> None:
-    """A request they cannot take ends the tutorial's consumers; the row says so and reconnects."""
-    trouble.expect("status of 500")
+def test_tutorial_consumers_fail_and_reconnect(page: Page, browser_errors: BrowserErrors) -> None:
+    """Bad input ends the tutorial's connections; each row shows the close code and reconnects."""
+    browser_errors.expect("status of 500")
     verdict = visit(page, "tutorial")
     compare(page, "{}")
     expect(verdict).to_have_text(re.compile("^None of five answered"))
-    dead = row(page, "tutorial/websocket")
-    expect(dead.locator(".state")).to_have_text("closed 1011: internal error")
-    expect(dead.locator(".why")).to_have_text("Nobody caught the exception that this raised.")
+    failed = row(page, "tutorial/websocket")
+    expect(failed.locator(".state")).to_have_text("closed 1011: internal error")
+    expect(failed.locator(".reason")).to_have_text("The consumer raised an exception.")
     assert Axe().run(page).violations_count == 0
-    dead.get_by_role("button", name="Reconnect").click()
-    expect(dead.locator(".state")).to_have_text("open")
+    failed.get_by_role("button", name="Reconnect").click()
+    expect(failed.locator(".state")).to_have_text("open")
     compare(page, '{"message": "again"}')
     expect(verdict).to_have_text(re.compile("^Two of five answered"))
     page.get_by_role("button", name="Binary").click()
     expect(verdict).to_have_text(re.compile("^One of five answered"))
-    expect(dead.locator(".why")).to_have_text(reasons()["binary"]["tutorial/websocket"])
+    expect(failed.locator(".reason")).to_have_text(reasons()["binary"]["tutorial/websocket"])
 
 
-def test_what_is_longer_than_servers_take_is_not_sent(page: Page) -> None:
-    """Over a mebibyte the page says that it sent nothing, and why."""
+def test_a_request_over_the_limit_of_daphne_is_not_sent(page: Page) -> None:
+    """A request of more than 1 MiB is not sent, and the page says why."""
     verdict = visit(page)
     compare(page, "x" * (1024 * 1024 + 1))
-    expect(verdict).to_have_text(
-        "Not sent: 1,048,577 bytes are more than the 1,048,576 that Daphne takes."
-    )
+    expect(verdict).to_have_text("Not sent: 1,048,577 bytes. Daphne accepts at most 1,048,576.")
     compare(page, '{"message": "short"}')
     expect(verdict).to_have_text('All five identical: {"message":"short"}')
 
 
-def test_a_thousand_clicks_are_one(page: Page) -> None:
-    """While replies are awaited, clicks send nothing, and the page says so."""
+def test_a_thousand_clicks_send_one_request(page: Page) -> None:
+    """While the page waits for replies, it ignores clicks and says so."""
     verdict = visit(page)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
@@ -125,15 +123,15 @@ def test_a_thousand_clicks_are_one(page: Page) -> None:
     page.get_by_role("button", name="Send to all").evaluate(
         "button => { for (let click = 0; click < 1000; click++) button.click(); }"
     )
-    expect(verdict).to_have_text("Still waiting for replies; 999 clicks sent nothing.")
+    expect(verdict).to_have_text("Still waiting for replies: 999 clicks ignored.")
     expect(verdict).to_have_text('All five identical: {"message":"once"}')
     assert len(sent) == 1
 
 
-def test_a_server_that_comes_back_is_found_again(
+def test_the_page_reconnects_after_a_restart_of_the_server(
     browser: Browser, environment: dict[str, str]
 ) -> None:
-    """When the server goes, the rows say so and try again; when it is back, they connect."""
+    """When the server stops, the rows show it and retry; when it is back, they connect."""
     port = free_port()
     with browser.new_context(base_url=f"http://127.0.0.1:{port}") as context:
         page = context.new_page()
@@ -141,20 +139,22 @@ def test_a_server_that_comes_back_is_found_again(
         with serve("daphne", port=port, environment=environment):
             verdict = visit(page)
         expect(state).to_have_text(re.compile(r"^closed 1006: connection lost; next attempt in"))
-        compare(page, '{"message": "anybody?"}')
+        compare(page, '{"message": "lost"}')
         expect(verdict).to_have_text(re.compile("^None of five answered"))
         with serve("daphne", port=port, environment=environment):
             expect(state).to_have_text("open")
-            page.evaluate("dispatchEvent(new Event('online'))")  # hurries those in a backoff
+            page.evaluate("dispatchEvent(new Event('online'))")  # ends the backoff
             expect(page.locator(".row:visible", has_text="next attempt")).to_have_count(0)
             compare(page, '{"message": "back"}')
             expect(verdict).to_have_text('All five identical: {"message":"back"}')
 
 
 @pytest.mark.parametrize("slug", ["websocket", "async-json-websocket"])
-def test_a_foreign_origin_is_refused(page: Page, site: Server, trouble: Trouble, slug: str) -> None:
-    """A web page from elsewhere cannot open a connection: the handshake gets a 403."""
-    trouble.expect("Unexpected response code: 403", "favicon.ico")
+def test_a_foreign_origin_is_refused(
+    page: Page, site: Server, browser_errors: BrowserErrors, slug: str
+) -> None:
+    """A web page of another origin cannot open a connection: the handshake gets a 403."""
+    browser_errors.expect("Unexpected response code: 403", "favicon.ico")
     page.goto(f"http://evil.example:{site.port}/static/site/style.css")
     assert page.evaluate("origin") == f"http://evil.example:{site.port}"
     outcome = page.evaluate(
@@ -166,4 +166,4 @@ def test_a_foreign_origin_is_refused(page: Page, site: Server, trouble: Trouble,
         f"ws://127.0.0.1:{site.port}/echo/{slug}/",
     )
     assert outcome == 1006
-    assert any("403" in told for told in trouble.seen)
+    assert any("403" in error for error in browser_errors.seen)

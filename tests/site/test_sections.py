@@ -1,0 +1,239 @@
+"""Race, Stall, Source, Rooms and Scope, in a real browser."""
+
+import http.client
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from consumers.catalogue import exhibits
+from sandbox.processes.servers import Server, free_port, serve
+
+ROOMS = [exhibit.slug for exhibit in exhibits("rooms")]
+RATE = re.compile(r"^[1-9][\d,]* /s$")
+
+
+def row(page: Page, exhibit: str) -> Locator:
+    return page.locator(f'[data-id="{exhibit}"]')
+
+
+def test_a_race_shows_rates_until_stopped(page: Page) -> None:
+    """Each chosen exhibit has a rate and percentiles, until Stop or until it is unchecked."""
+    page.goto("/race/")
+    page.get_by_label("In flight").fill("2")
+    page.get_by_label("Message size").fill("1000")
+    page.get_by_role("checkbox", name="async-json-websocket").first.uncheck()
+    expect(row(page, "echo/async-json-websocket")).to_be_hidden()
+    page.get_by_role("button", name="Start").click()
+    for exhibit in ("echo/websocket", "echo/json-websocket", "echo/async-http"):
+        expect(row(page, exhibit).locator(".rate .figure")).to_have_text(RATE)
+        expect(row(page, exhibit).locator(".p99 .figure")).to_have_text(re.compile(r"ms$"))
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped.")
+    expect(row(page, "echo/websocket").locator(".state")).to_have_text("not connected")
+    expect(page.locator(".note")).to_contain_text("python manage.py bench")
+
+
+def test_a_hidden_tab_stops_its_race(page: Page) -> None:
+    """When its tab is hidden, a race stops and says why."""
+    page.goto("/race/")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Running with 5 of"))
+    page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", { value: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Stopped, because this tab was"))
+
+
+def test_a_race_survives_its_server(browser: Browser, environment: dict[str, str]) -> None:
+    """A race shows when its server has stopped, and continues when it is back."""
+    port = free_port()
+    with browser.new_context(base_url=f"http://127.0.0.1:{port}") as context:
+        page = context.new_page()
+        status = page.get_by_role("status")
+        with serve("daphne", port=port, environment=environment):
+            page.goto("/race/")
+            page.get_by_label("In flight").fill("1")
+            page.get_by_role("button", name="Start").click()
+            expect(status).to_have_text(re.compile("^Running with 5 of"))
+        expect(status).to_have_text(re.compile("^Running with 0 of the 5 chosen"))
+        with serve("daphne", port=port, environment=environment):
+            page.evaluate("dispatchEvent(new Event('online'))")  # ends the backoff
+            expect(status).to_have_text(re.compile("^Running with 5 of"))
+
+
+def block(page: Page, edition: str) -> str:
+    """Block a sync consumer of an edition; return the report."""
+    page.goto(f"/stall/?edition={edition}")
+    expect(page.locator(".row:visible .time", has_text="ms")).to_have_count(7)
+    page.get_by_role("button", name="Block").click()
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("connections stalled")
+    return status.inner_text()
+
+
+def test_a_stock_consumer_that_sleeps_stalls_async_neighbours(page: Page) -> None:
+    """A sleeping stock consumer stalls its edition and echo/async-websocket, but not tuned."""
+    report = block(page, "stock")
+    assert "While stock/websocket slept, 6 of 7 connections stalled" in report
+    assert "echo/async-websocket for" in report
+
+
+@pytest.mark.parametrize("edition", ["echo", "tuned"])
+def test_an_isolated_consumer_that_sleeps_stalls_no_other(page: Page, edition: str) -> None:
+    """A sleeping consumer of echo or tuned stalls no other connection, not even one of stock."""
+    for _ in range(3):  # a busy machine may stall by itself, but hardly three times
+        report = block(page, edition)
+        if f"While {edition}/websocket slept, 0 of 7 connections stalled" in report:
+            return
+    pytest.fail(report)
+
+
+def test_the_difference_of_two_sources_is_marked(page: Page) -> None:
+    """A sync and an async exhibit differ only in async, await and the names they import."""
+    page.goto("/source/")
+    page.get_by_label("Left").select_option("echo/json-websocket")
+    page.get_by_label("Right").select_option("echo/async-json-websocket")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("columnheader").first).to_have_text("consumers/echo/json_websocket.py")
+    added = {text.strip() for text in page.locator("ins .changed").all_inner_texts()}
+    removed = {text.strip() for text in page.locator("del .changed").all_inner_texts()}
+    assert added - {""} == {"async", "await", "asyncio", "AsyncJsonWebsocketConsumer"}
+    assert removed - {""} == {"time", "JsonWebsocketConsumer"}
+
+
+@pytest.mark.parametrize("wanted", ["", "echo", "echo/../../sandbox/settings", "/etc/passwd"])
+def test_source_shows_exhibits_only(site: Server, wanted: str) -> None:
+    """Source answers 404 for anything that is not the id of an exhibit."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port)
+    connection.request("GET", f"/source/?left={quote(wanted)}")
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+def enter(tab: Page, room: str) -> None:
+    tab.goto(f"/rooms/?room={room}")
+    expect(tab.locator('[data-state="open"]')).to_have_count(len(ROOMS))
+
+
+def send(tab: Page, message: str, sender: str = "rooms/websocket") -> None:
+    tab.get_by_label("Message", exact=True).fill(message)
+    tab.get_by_label("from").select_option(sender)
+    tab.get_by_role("button", name="Send").click()
+
+
+def expect_received(tab: Page, *messages: str) -> None:
+    """Wait until each member of the tab has received these messages, the newest first."""
+    for slug in ROOMS:
+        expect(row(tab, f"rooms/{slug}").locator("ol li")).to_have_text(
+            [f'{{"message":"{message}"}}' for message in messages]
+        )
+
+
+def test_a_message_in_a_room_reaches_every_member(page: Page) -> None:
+    """A message sent with one type reaches all types, in two tabs, and is shown as text."""
+    other = page.context.new_page()
+    for tab in (page, other):
+        enter(tab, "tabs")
+    page.bring_to_front()
+    markup = "<img src=x onerror=alert(1)>"
+    for sender in ("rooms/websocket", "rooms/async-http"):
+        send(page, markup, sender)
+        expect(page.get_by_role("status")).to_contain_text(f"received by {len(ROOMS)}")
+    for tab in (page, other):
+        expect_received(tab, markup, markup)
+        assert tab.locator("img").count() == 0
+
+
+def test_a_message_reaches_its_own_room_only(page: Page) -> None:
+    """Of two rooms with two tabs each, a message reaches both tabs of its room and no other."""
+    tabs = {"kitchen": [page, page.context.new_page()]}
+    tabs["garden"] = [page.context.new_page(), page.context.new_page()]
+    for room, pair in tabs.items():
+        for tab in pair:
+            enter(tab, room)
+    for room, (tab, _) in tabs.items():
+        tab.bring_to_front()
+        for sender in ("rooms/websocket", "rooms/async-http"):
+            send(tab, f"{room} {sender}", sender)
+            expect(tab.get_by_role("status")).to_contain_text(f"received by {len(ROOMS)}")
+    # Each room's own messages have come: had the other room's come too, they would be there.
+    for room, pair in tabs.items():
+        for tab in pair:
+            expect_received(tab, f"{room} rooms/async-http", f"{room} rooms/websocket")
+
+
+def test_join_enters_the_room_that_is_typed(page: Page) -> None:
+    """Typing another room's name and pressing Join leaves the one room and enters the other."""
+    enter(page, "kitchen")
+    page.get_by_label("Room", exact=True).fill("garden")
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("status")).to_have_text("You have joined garden.")
+    expect(page.locator('[data-state="open"]')).to_have_count(len(ROOMS))
+    other = page.context.new_page()
+    enter(other, "garden")
+    send(other, "welcome")
+    expect_received(page, "welcome")
+
+
+def test_nothing_is_sent_to_the_old_room_while_another_is_typed(page: Page) -> None:
+    """While the room that is typed is not joined, Send sends nothing, and says why."""
+    enter(page, "kitchen")
+    status = page.get_by_role("status")
+    page.get_by_label("Room", exact=True).fill("garden")
+    expect(status).to_have_text("You are still in kitchen. Press Join to join garden.")
+    send(page, "lost?")
+    expect(status).to_have_text("Not sent: you have joined kitchen, not garden. Press Join first.")
+    page.get_by_label("Room", exact=True).fill("kitchen")
+    expect(status).to_have_text("You have joined kitchen.")
+    send(page, "here")
+    expect_received(page, "here")
+
+
+def test_a_member_that_has_left_receives_nothing(page: Page) -> None:
+    """A member whose box is unchecked leaves the room alone: it neither receives nor sends."""
+    enter(page, "leaving")
+    away = row(page, "rooms/async-websocket")
+    away.get_by_role("checkbox").uncheck()
+    expect(away.locator(".state")).to_have_text("not in the room")
+    send(page, "hi")
+    expect(page.get_by_role("status")).to_contain_text(f"received by {len(ROOMS) - 1}")
+    expect(away.locator("ol li")).to_have_count(0)
+    send(page, "hi", "rooms/async-websocket")
+    expect(page.get_by_role("status")).to_have_text(
+        "Not sent by AsyncWebsocketConsumer: not in the room."
+    )
+
+
+@pytest.mark.parametrize("room", ["", "a b", "a/b", "x" * 95])
+def test_a_room_has_a_valid_name(site: Server, room: str) -> None:
+    """Rooms answers 404 for a name that no room's URL can hold."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port)
+    connection.request("GET", f"/rooms/?room={quote(room)}")
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+def test_scope_has_the_user_who_has_signed_in(page: Page) -> None:
+    """After a user signs in, every scope has their name, and none has the session's key."""
+    page.goto("/scope/")
+    scopes = page.locator("pre code")
+    expect(scopes).to_have_count(2)
+    for scope in scopes.all():
+        expect(scope).to_contain_text('"is_authenticated": false')
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_text("createsuperuser")).to_be_visible()
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("enigma")
+    page.get_by_role("button", name="Sign in").click()
+    session = next(cookie for cookie in page.context.cookies() if cookie.get("name") == "sessionid")
+    for scope in scopes.all():
+        expect(scope).to_contain_text('"name": "ada"')
+        assert session.get("value", "?") not in scope.inner_text()
+    page.get_by_role("button", name="Sign out").click()
+    for scope in scopes.all():
+        expect(scope).to_contain_text('"is_authenticated": false')
