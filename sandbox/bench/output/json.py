@@ -1,5 +1,9 @@
-"""The report as JSON. ``schema.json`` describes it for other programs."""
+"""The report as JSON. ``schema.json`` describes it for other programs.
 
+``python -m sandbox.bench.output.json`` writes that file again, after rows have changed.
+"""
+
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -7,6 +11,8 @@ from msgspec import defstruct, field
 
 from sandbox.bench.experiments import experiments
 from sandbox.bench.report import SCHEMA, Report
+
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
 
 def as_json(report: Report) -> bytes:
@@ -60,3 +66,7 @@ def _rounded(value: object) -> object:
         return value
 
     return walk(builtins)
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_bytes(json_schema())
