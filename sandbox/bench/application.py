@@ -1,7 +1,7 @@
 """The ASGI application that ``bench`` measures: the exhibits with only URL routing in front.
 
-In ``sandbox.asgi`` a session stack and an origin check stand in front of them. Their cost is the
-same for all exhibits and no part of any of them, and they could hide how exhibits differ.
+In ``sandbox.asgi`` there are a session stack and an origin check too. They cost every exhibit the
+same, so that a fast one would look less fast than it is.
 """
 
 import gc

@@ -65,7 +65,7 @@ GROUPS = (
     *PEERS,
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
 )
-"""What stands before the slash of an exhibit's id, in the order in which it is shown."""
+"""The editions and frameworks, in the order in which they are shown."""
 
 
 def group(exhibit: str) -> str:
@@ -104,7 +104,7 @@ def without_doubles(exhibits: Sequence[Exhibit], *, with_codec: bool = True) -> 
 
 
 def _model(exhibit: Exhibit, *, with_codec: bool) -> Exhibit:
-    """Give the exhibit that costs the same by definition; most are a model of their own."""
+    """Give the exhibit that costs the same by definition: usually the exhibit itself."""
     if exhibit.entry is None:
         return exhibit
     edition = exhibit.entry.edition

@@ -1,7 +1,7 @@
 """What an experiment is: steps to take, rows of what is complete, and how rows are shown.
 
 A new experiment is a module in ``experiments/`` with a subclass of ``Experiment``, and a line in
-``experiments/__init__.py``. Terminal, HTML and JSON are made from what the subclass says.
+``experiments/__init__.py``. Terminal, HTML and JSON are made from what the subclass defines.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from sandbox.bench.load import Sample
 from sandbox.bench.output.charts import Chart
-from sandbox.bench.output.table import Column, Line, Table
+from sandbox.bench.output.table import Column, Table, TableRow
 from sandbox.bench.plan import Plan
 from sandbox.bench.spread import Latency, percentiles
 from sandbox.bench.testbed import Testbed
@@ -85,7 +85,7 @@ class Experiment(ABC, Generic[R]):
                 title,
                 [column.heading for column in cls.columns],
                 [
-                    Line(row.exhibit, row.errors, [column.cell(row) for column in cls.columns])
+                    TableRow(row.exhibit, row.errors, [column.cell(row) for column in cls.columns])
                     for row in group
                 ],
             )

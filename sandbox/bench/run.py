@@ -29,7 +29,7 @@ from sandbox.processes.servers import ROOT, child
 CLIENT = ("picows", "httptools", "uvloop")
 QUICK_PROBES = "Values"
 ABSENT = "Handshake"
-"""The group of probes about what stands in front of an exhibit: here nothing does."""
+"""The group of probes about the origin check in front of an exhibit: here there is none."""
 
 
 class Progress(Protocol):

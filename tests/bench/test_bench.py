@@ -1,6 +1,6 @@
 """``manage.py bench``, run for real at its smallest: what the figures look like, not what they are.
 
-How large a figure is depends on the machine, and on who else is on it.
+How large a figure is depends on the machine, and on what else runs on it.
 """
 
 import io

@@ -20,9 +20,9 @@ from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Spread, spread
 from sandbox.bench.testbed import processor_seconds, started
 
-RESTING_SHARE = 0.05
-"""Of a core: a server that uses no more is resting."""
-RESTING_SECONDS = 60.0
+IDLE_SHARE = 0.05
+"""Of a core: a server that uses no more is idle."""
+IDLE_SECONDS = 60.0
 """The longest to wait for that."""
 
 
@@ -86,7 +86,7 @@ class Connections(Experiment[ConnectionsRow]):
             warm, _ = await connect(url, 1)
             await first_reply(warm[0], request(SMALL))
             process = psutil.Process(running.process.pid)
-            await _rest(process)
+            await _idle(process)
             memory, threads = _memory(process), process.num_threads()
             connections: list[Connection] = []
             waves = []
@@ -95,7 +95,7 @@ class Connections(Experiment[ConnectionsRow]):
                 more, _ = await connect(url, min(asked, connections_at_most()) - already)
                 took = perf_counter() - began
                 connections += more
-                await _rest(process)
+                await _idle(process)
                 opened = len(connections)
                 waves.append(
                     Wave(
@@ -106,7 +106,7 @@ class Connections(Experiment[ConnectionsRow]):
                     )
                 )
             await disconnect(connections)
-            await _rest(process)
+            await _idle(process)
             left = _memory(process) - memory
             await disconnect(warm)
         for asked, wave in zip(self.plan.idle, waves, strict=True):
@@ -159,15 +159,15 @@ class Connections(Experiment[ConnectionsRow]):
         )
 
 
-async def _rest(process: psutil.Process) -> None:
+async def _idle(process: psutil.Process) -> None:
     """Wait until a server has dealt with the connections that were opened or closed."""
-    give_up = perf_counter() + RESTING_SECONDS
-    is_resting = False
-    while not is_resting and perf_counter() < give_up:
+    give_up = perf_counter() + IDLE_SECONDS
+    is_idle = False
+    while not is_idle and perf_counter() < give_up:
         before, since = processor_seconds(process), perf_counter()
         await asyncio.sleep(0.3)
         used = processor_seconds(process) - before
-        is_resting = used <= RESTING_SHARE * (perf_counter() - since)
+        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
 
 
 def _memory(process: psutil.Process) -> float:

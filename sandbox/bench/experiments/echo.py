@@ -1,4 +1,4 @@
-"""``echo``: the most that each exhibit does, with one request in flight on each connection."""
+"""``echo``: the maximum of each exhibit, with one request in flight on each connection."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -156,7 +156,7 @@ class Echo(Experiment[EchoRow]):
     @staticmethod
     def title(row: EchoRow) -> str:
         return (
-            f"the most that each does on {row.server}, {many(row.connections, 'connection')}, "
+            f"the maximum of each exhibit on {row.server}, {many(row.connections, 'connection')}, "
             f"{size(row.payload_bytes)}"
         )
 

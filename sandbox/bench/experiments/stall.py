@@ -14,7 +14,7 @@ from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
 from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped
 from sandbox.bench.load import Sample, first_reply, open_loop, request
 from sandbox.bench.output.charts import Strip, Strips
-from sandbox.bench.output.table import LONG_MS, Line, Table
+from sandbox.bench.output.table import LONG_MS, Table, TableRow
 from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Spread, percentiles, spread
 
@@ -134,25 +134,32 @@ class Stall(Experiment[StallRow]):
         for title, group in grouped(rows, cls.title):
             blockers = list(dict.fromkeys(row.blocker for row in group))
             found = {(row.exhibit, row.blocker): row for row in group}
-            lines = []
+            table_rows = []
             for exhibit in dict.fromkeys(row.exhibit for row in group):
                 own = [found[exhibit, blocker] for blocker in blockers]
                 errors = sum(row.errors for row in own)
-                lines.append(Line(exhibit, errors, [_added(row.added_p99) for row in own]))
-            yield Table(title, blockers, lines)
+                cells = [_added(row.added_p99) for row in own]
+                table_rows.append(TableRow(exhibit, errors, cells))
+            yield Table(title, blockers, table_rows)
 
     @classmethod
     def charts(cls, rows: Sequence[StallRow]) -> Iterator[Strips]:
         yield Strips(
             "Stall: how long replies take while one exhibit blocks for a second",
             "Each row is an exhibit, each cell the slowest of its replies in a twentieth of a "
-            "second, of the first round; a dark wedge means that it stood still. At the end of "
+            "second, of the first round; a wedge means that it stood still. At the end of "
             "the row: what the second adds to its p99, the median of all rounds.",
             [
                 (
                     f"{blocker} blocks",
                     [
-                        Strip(row.exhibit, f"p99 {row.added_p99.median:+.0f} ms", row.trace)
+                        Strip(
+                            row.exhibit,
+                            f"p99 {round(row.added_p99.median):+} ms",
+                            f"{round(row.added_p99.low):+} to {round(row.added_p99.high):+} ms "
+                            f"in single rounds; p99 before: {row.before_p99.median:.1f} ms",
+                            row.trace,
+                        )
                         for row in group
                     ],
                 )

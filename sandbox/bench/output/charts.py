@@ -119,6 +119,7 @@ class Strip:
     name: str
     note: str
     """At the end of the strip."""
+    tooltip: str
     trace: Sequence[float]
     """Milliseconds, from left to right."""
 

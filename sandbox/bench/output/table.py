@@ -25,7 +25,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableRow:
     exhibit: str
     errors: int
     cells: Sequence[RenderableType]
@@ -35,7 +35,7 @@ class Line:
 class Table:
     title: str
     headings: Sequence[str]
-    lines: Sequence[Line]
+    rows: Sequence[TableRow]
 
 
 def share_columns(heading: str, spread: Callable[[Any], Spread]) -> tuple[Column, ...]:

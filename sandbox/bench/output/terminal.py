@@ -90,8 +90,8 @@ def _drawn(experiment: str, table: Table) -> rich.table.Table:
             # Broken by hand: where a table is too wide, rich would cut figures before headings.
             words = heading.replace(" ", "\n").replace("/", "/\n")
             drawn.add_column(words, justify="right", vertical="bottom", min_width=width)
-    for line in table.lines:
-        # Errors are rare and spoil every figure of the row: they stand next to the name.
-        errors = Text(f" {many(line.errors, 'error')}", "bold red") if line.errors else Text()
-        drawn.add_row(Text(line.exhibit) + errors, *line.cells)
+    for row in table.rows:
+        # Errors are rare and spoil every figure of the row: they are shown next to the name.
+        errors = Text(f" {many(row.errors, 'error')}", "bold red") if row.errors else Text()
+        drawn.add_row(Text(row.exhibit) + errors, *row.cells)
     return drawn
