@@ -67,7 +67,7 @@ class Latency(Experiment[LatencyRow]):
                 load=load,
                 rate=median(rate for rate, _ in turns),
                 latency=latency_of([sample for _, samples in turns for sample in samples]),
-                p99=figures.spread([latency_of(samples).get("p99", 0.0) for _, samples in turns]),
+                p99=_p99([latency_of(samples) for _, samples in turns]),
                 errors=errors_in([sample for _, samples in turns for sample in samples]),
             )
             for (load, exhibit), turns in sorted(self.turns.items(), key=lambda item: item[0][0])
@@ -86,3 +86,8 @@ class Latency(Experiment[LatencyRow]):
                 "exhibit can bear, counted from when each was due; lower and flatter is better.",
                 [(row.exhibit, row.latency) for row in group if row.latency],
             )
+
+
+def _p99(rounds: Sequence[figures.Latency]) -> Spread:
+    """Of the rounds that had a reply: on a busy machine a short turn may have none."""
+    return figures.spread([latency["p99"] for latency in rounds if latency] or [0.0])
