@@ -1,4 +1,4 @@
-"""What each consumer type costs: load on real servers, every exhibit beside the baseline.
+"""What each consumer type costs: load on real servers, every exhibit against the baseline.
 
 Black box: exhibits are known by their URLs.
 """

@@ -16,8 +16,8 @@ CONNECT_SECONDS = 30.0
 CONNECTS_AT_ONCE = 32
 
 
-class Line(Protocol):
-    """An open connection. Replies come to ``on_reply`` in the order of what was sent."""
+class Connection(Protocol):
+    """An open connection. Replies come to ``on_reply`` in the order of the requests."""
 
     on_reply: Callable[[bytes], None]
     """Given the payload; over HTTP that of any response but a 200 is empty."""
@@ -27,28 +27,30 @@ class Line(Protocol):
     def close(self) -> None: ...
 
 
-async def connect(url: str, count: int) -> tuple[list[Line], int]:
-    """Open ``count`` connections, or as many as can be; say how many could not."""
+async def connect(url: str, count: int) -> tuple[list[Connection], int]:
+    """Open ``count`` connections, or as many as possible; return how many were refused too."""
     turn = asyncio.Semaphore(CONNECTS_AT_ONCE)
-    lines: list[Line] = []
+    connections: list[Connection] = []
     refused = 0
 
     async def one() -> None:
         nonlocal refused
         async with turn:
             try:
-                lines.append(await (_http(url) if url.startswith("http:") else _websocket(url)))
+                connections.append(
+                    await (_http(url) if url.startswith("http:") else _websocket(url))
+                )
             except (OSError, TimeoutError, WSError):
                 refused += 1
 
     await asyncio.gather(*(one() for _ in range(count)))
-    return lines, refused
+    return connections, refused
 
 
-async def disconnect(lines: list[Line]) -> None:
-    for line in lines:
-        line.on_reply, line.on_lost = _ignore_reply, _ignore_loss
-        line.close()
+async def disconnect(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.on_reply, connection.on_lost = _ignore_reply, _ignore_loss
+        connection.close()
     await asyncio.sleep(0)
 
 
@@ -60,7 +62,7 @@ def _ignore_loss() -> None:
     pass
 
 
-class WebSocketLine(WSListener):
+class WebSocketConnection(WSListener):
     def __init__(self) -> None:
         self.on_reply: Callable[[bytes], None] = _ignore_reply
         self.on_lost: Callable[[], None] = _ignore_loss
@@ -84,12 +86,14 @@ class WebSocketLine(WSListener):
         self._transport.disconnect()
 
 
-async def _websocket(url: str) -> Line:
-    _, line = await ws_connect(WebSocketLine, url, websocket_handshake_timeout=CONNECT_SECONDS)
-    return cast("WebSocketLine", line)
+async def _websocket(url: str) -> Connection:
+    _, connection = await ws_connect(
+        WebSocketConnection, url, websocket_handshake_timeout=CONNECT_SECONDS
+    )
+    return cast("WebSocketConnection", connection)
 
 
-class HttpLine(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """POSTs, one after another, on a connection that is kept alive."""
 
     def __init__(self, host: str, path: str) -> None:
@@ -97,7 +101,7 @@ class HttpLine(asyncio.Protocol):
         self.on_lost: Callable[[], None] = _ignore_loss
         self._head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: %d\r\n\r\n".encode()
         self._waiting: deque[bytes] = deque()
-        """The payload under way, then those whose turn comes when its response is there."""
+        """The payload under way, then those that wait for its response."""
 
     def send(self, payload: bytes) -> None:
         self._waiting.append(payload)
@@ -138,11 +142,11 @@ class HttpLine(asyncio.Protocol):
         self.on_reply(body)
 
 
-async def _http(url: str) -> Line:
+async def _http(url: str) -> Connection:
     where = urlsplit(url)
     host, _, port = where.netloc.partition(":")
     async with asyncio.timeout(CONNECT_SECONDS):
-        _, line = await asyncio.get_running_loop().create_connection(
-            lambda: HttpLine(where.netloc, where.path), host, int(port)
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: HttpConnection(where.netloc, where.path), host, int(port)
         )
-    return line
+    return connection

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-"""Those that this process had to begin with; none where the system does not tell."""
+"""Those that this process had at its start; none where the system does not name them."""
 ARE_APART = len(CORES) > 1
 SERVER_CORE, CLIENT_CORE = (CORES[0], CORES[-1]) if ARE_APART else (None, None)
 

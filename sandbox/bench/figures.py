@@ -1,6 +1,6 @@
 """``python -m sandbox.bench.figures``: write the README's figures, from the committed results.
 
-A test holds the README to them.
+A difference is stated only where no single round of the one lies within the rounds of the other.
 """
 
 import re
@@ -8,22 +8,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 
-from sandbox.bench.report import Report, from_json
+from consumers.catalogue import CATALOGUE, EDITIONS
+from sandbox.bench.exhibits import BY_ID
+from sandbox.bench.experiments.connections import ConnectionsRow
+from sandbox.bench.experiments.echo import EchoRow
+from sandbox.bench.experiments.stall import StallRow
+from sandbox.bench.output.json import from_json
+from sandbox.bench.report import Report
+from sandbox.bench.spread import Spread
 from sandbox.processes.servers import ROOT
 
 README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 MARKED = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
 
-TYPES = {
-    "websocket": "WebsocketConsumer",
-    "async-websocket": "AsyncWebsocketConsumer",
-    "json-websocket": "JsonWebsocketConsumer",
-    "async-json-websocket": "AsyncJsonWebsocketConsumer",
-    "async-http": "AsyncHttpConsumer",
-}
-EDITIONS = ("tutorial", "stock", "echo", "tuned")
+COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
+TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
+PAIRS = (
+    ("robustness", "echo", "tutorial"),
+    ("isolation", "echo", "stock"),
+    ("mixins", "tuned", "stock"),
+)
+"""Editions that differ in one thing, and what that is."""
 CONNECTIONS, PAYLOAD = 32, 32
+NO_DIFFERENCE = "no difference that this machine can show"
+STALLED_MS = 500
 
 
 def main() -> None:
@@ -40,79 +49,164 @@ class _Found:
     """What was found on one server, by exhibit."""
 
     def __init__(self, report: Report, server: str) -> None:
-        rows = [
-            row
-            for row in report.echo
+        echo: list[EchoRow] = report.results["echo"]
+        stall: list[StallRow] = report.results["stall"]
+        connections: list[ConnectionsRow] = report.results["connections"]
+        self.echo = {
+            row.exhibit: row
+            for row in echo
             if (row.server, row.connections, row.payload_bytes) == (server, CONNECTIONS, PAYLOAD)
-        ]
-        self.rate = {row.exhibit: row.per_second.median for row in rows}
-        self.share = {row.exhibit: row.share_of_baseline for row in rows}
-        stalls = [row for row in report.stall if row.server == server]
-        self.stall = {
-            edition: max(
-                row.added_p99.median
-                for row in stalls
-                if row.blocker == f"{edition}/websocket" and row.neighbour.startswith(edition)
-            )
-            for edition in {row.blocker.partition("/")[0] for row in stalls}
         }
-        idle = [row for row in report.connections if row.server == server]
+        self.stall = {(row.blocker, row.exhibit): row for row in stall if row.server == server}
+        idle = [row for row in connections if row.server == server]
         self.idle = {row.exhibit: row for row in sorted(idle, key=lambda row: row.opened)}
 
     def per_second(self, exhibit: str) -> str:
-        return f"{_rough(self.rate[exhibit]):,.0f}"
+        rate = self.echo[exhibit].per_second
+        return f"{_rough(rate.median)} ({_rough(rate.low)} to {_rough(rate.high)})"
+
+    def kib(self, exhibit: str) -> str:
+        kib = self.idle[exhibit].kib_each
+        return f"{kib.median:.0f} KiB ({kib.low:.0f} to {kib.high:.0f})"
 
     def cell(self, exhibit: str) -> str:
-        return f"{self.per_second(exhibit)} ({self.share[exhibit].median:.2f})"
+        row = self.echo[exhibit]
+        share = row.share_of_baseline
+        return (
+            f"{_rough(row.per_second.median)}, "
+            f"{share.median:.2f} ({share.low:.2f}-{share.high:.2f})"
+        )
 
-    def over_tutorial(self) -> str:
-        ratios = [
-            self.share[f"echo/{slug}"].median / self.share[f"tutorial/{slug}"].median
-            for slug in TYPES
-        ]
-        return f"{min(ratios):.2f} to {max(ratios):.2f}"
+    def share(self, exhibit: str) -> Spread:
+        return self.echo[exhibit].share_of_baseline
 
-    def times(self, exhibit: str, other: str) -> str:
+    def differ(self, exhibit: str, other: str) -> bool:
+        return self.share(exhibit).is_apart_from(self.share(other))
+
+    def times(self, exhibit: str, other: str) -> Spread:
         """How many times as much as the other, by their shares of the same baseline."""
-        return f"{self.share[exhibit].median / self.share[other].median:.1f}"
+        one, two = self.share(exhibit), self.share(other)
+        return Spread(one.median / two.median, one.low / two.high, one.high / two.low)
+
+    def comparison(self, exhibit: str, other: str) -> str:
+        times = self.times(exhibit, other)
+        if self.differ(exhibit, other):
+            return f"**{_ratio(times.median)}** ({_range(times)})"
+        return f"no difference ({_range(times)})"
+
+    def summary(self, edition: str, other: str) -> str:
+        """Compare two editions, type by type."""
+        times = {slug: self.times(f"{edition}/{slug}", f"{other}/{slug}") for slug in TYPES}
+        differing = [s for s in TYPES if self.differ(f"{edition}/{s}", f"{other}/{s}")]
+        alike = [slug for slug in TYPES if slug not in differing]
+        parts = []
+        if differing:
+            medians = [times[slug].median for slug in differing]
+            parts.append(f"{_extent(medians)} times as many in {_named(differing)}")
+        if alike:
+            low, high = min(times[s].low for s in alike), max(times[s].high for s in alike)
+            parts.append(f"{NO_DIFFERENCE} ({_ratio(low)} to {_ratio(high)}) in {_named(alike)}")
+        return "; ".join(parts)
+
+    def added_by(self, blocker: str) -> Spread:
+        """Milliseconds that a blocker adds to the p99 of the others, in all single rounds."""
+        added = [
+            row.added_p99
+            for (by, exhibit), row in self.stall.items()
+            if by == blocker and exhibit != blocker
+        ]
+        if not added:
+            raise KeyError(blocker)
+        medians = sorted(one.median for one in added)
+        return Spread(
+            medians[len(medians) // 2],
+            min(one.low for one in added),
+            max(one.high for one in added),
+        )
+
+    def stalled_by(self, blocker: str) -> tuple[int, int]:
+        """How many exhibits a blocker delays in every round, and of how many."""
+        lows = [row.added_p99.low for (by, _), row in self.stall.items() if by == blocker]
+        return sum(low > STALLED_MS for low in lows), len(lows)
 
 
-def _rough(figure: float) -> float:
+def _rough(figure: float) -> str:
     """Keep two digits: the next run has others in the third."""
-    return float(f"{figure:.2g}")
+    return f"{float(f'{figure:.2g}'):,.0f}"
+
+
+def _ratio(figure: float) -> str:
+    return f"{figure:.1f}" if figure >= 2 else f"{figure:.2f}"  # noqa: PLR2004 # two digits
+
+
+def _range(times: Spread) -> str:
+    return f"{_ratio(times.low)} to {_ratio(times.high)}"
+
+
+def _extent(medians: list[float]) -> str:
+    low, high = _ratio(min(medians)), _ratio(max(medians))
+    return low if low == high else f"{low} to {high}"
+
+
+def _named(slugs: list[str]) -> str:
+    if len(slugs) == len(TYPES):
+        return "all types"
+    return ", ".join(f"`{TYPES[slug]}`" for slug in slugs)
+
+
+def _against(found: _Found, exhibit: str, other: str) -> str:
+    if found.differ(exhibit, other):
+        times = found.times(exhibit, other)
+        return f"{_ratio(times.median)} times as many ({_range(times)})"
+    return f"{NO_DIFFERENCE} ({_range(found.times(exhibit, other))})"
+
+
+def _added(added: Spread) -> str:
+    ranged = f"{added.low:+,.0f} to {added.high:+,.0f} ms in single rounds"
+    if added.low > 0:
+        return f"adds {added.median:,.0f} ms ({ranged}) to the p99 of the others in its process"
+    return f"adds nothing that this machine can show ({ranged}) to the p99 of the others"
 
 
 def _advice(report: Report) -> Iterator[str]:
     server = report.servers[0].name
     found = _Found(report, server)
-    asynchronous, synchronous = found.idle["echo/async-websocket"], found.idle["echo/websocket"]
-    where = f"on {server.capitalize()}, {CONNECTIONS} connections, small messages"
-    yield f"\nWhat one process on one core did, {where}:\n"
+    isolated, shared, asynchronous = "echo/websocket", "stock/websocket", "echo/async-websocket"
+    delayed = found.stall[shared, asynchronous].added_p99
+    stalled, of = found.stalled_by(shared)
+    yield "\n" + _wrapped(
+        f"""What one process on one core did, on {server.capitalize()}, {CONNECTIONS} connections,
+        small messages, {report.in_front}. In brackets: the single rounds, lowest to highest."""
+    )
+    yield ""
+    for warning in report.warnings:
+        yield _wrapped(f"**{warning}**") + "\n"
     for point in (
         f"""**`AsyncWebsocketConsumer` is the one to start with**:
-        {found.per_second("echo/async-websocket")} echoes a second, {asynchronous.kib_each:.0f} KiB
-        for an idle connection, no thread. All that it calls must be awaitable.""",
+        {found.per_second(asynchronous)} echoes a second, {found.kib(asynchronous)} for an idle
+        connection, no thread. All that it calls must be awaitable.""",
         f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
-        {found.per_second("echo/websocket")} echoes a second. As Channels leaves it, one that blocks
-        for a second has its neighbours wait {found.stall["stock"]:.0f} ms, the async ones too.
-        Mounted in a `ThreadSensitiveContext`, as in
-        [`routing/isolation.py`](routing/isolation.py), it adds {max(found.stall["echo"], 0):.0f} ms
-        to their slowest replies, and costs a thread and {synchronous.kib_each:.0f} KiB a
-        connection. See it on the page, under Stall.""",
-        f"""**The JSON types do {found.times("echo/async-json-websocket", "echo/async-websocket")}
-        (async) and {found.times("echo/json-websocket", "echo/websocket")} (sync) times what the
-        plain ones do**: take them for their hooks, not for speed, and give them a codec that
-        answers bad input, for theirs ends the connection.""",
+        {found.per_second(isolated)} echoes a second. Mount it in a `ThreadSensitiveContext`, as
+        [`routing/isolation.py`](routing/isolation.py) does: then one that blocks for a second
+        {_added(found.added_by(isolated))}, and a connection costs a thread and
+        {found.kib(isolated)}.""",
+        f"""**Isolation helps only where the consumer that blocks has it.** Mounted as Channels
+        leaves it (`stock`), one that blocks for a second adds {delayed.median:,.0f} ms
+        ({delayed.low:,.0f} to {delayed.high:,.0f}) to the p99 of `{asynchronous}` too, for
+        Channels' async consumers wait for the one thread that all share. It delays {stalled} of
+        the {of} exhibits in its process by half a second or more in every round. See it on the
+        page, under Stall.""",
+        f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
+        same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
+        one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec
+        that answers bad input: on their own they end the connection.""",
         f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")} a
-        second. Who asks often is better off with a socket that stays open.""",
-        f"""**Robustness is free**: `echo` does {found.over_tutorial()} times what the `tutorial`
-        does, which dies of bad input.""",
+        second.""",
+        f"""**What robustness costs**: `echo` against `tutorial`, which ends the connection on bad
+        input: {found.summary("echo", "tutorial")}.""",
         f"""**Where Channels' own cost for each message matters, lift
-        [the mixins of `tuned`](consumers/tuned/mixins.py)**: async
-        {found.times("tuned/async-websocket", "stock/async-websocket")} times, sync
-        {found.times("tuned/websocket", "stock/websocket")} times, HTTP
-        {found.times("tuned/async-http", "stock/async-http")} times stock. They say what is given
-        up.""",
+        [the mixins of `tuned`](consumers/tuned/mixins.py)**: against the same consumers without
+        them (`stock`) {found.summary("tuned", "stock")}. They say what is given up.""",
     ):
         yield _wrapped(f"- {point}", indent="  ")
     yield ""
@@ -127,36 +221,49 @@ def _tables(report: Report) -> Iterator[str]:
     for server in report.servers:
         found = _Found(report, server.name)
         name = f"{server.name.capitalize()} {server.version}"
-        yield f"Round trips a second on {name} (share of the baseline):\n"
-        yield f"| | {' | '.join(f'`{edition}`' for edition in EDITIONS)} |"
-        yield "|---" * (len(EDITIONS) + 1) + "|"
-        for slug, name in TYPES.items():
-            cells = (found.cell(f"{edition}/{slug}") for edition in EDITIONS)
-            yield f"| `{name}` | {' | '.join(cells)} |"
-        others = [
-            one for one in found.rate if one.startswith(("baseline/", "starlette/", "fastapi/"))
-        ]
+        yield _wrapped(
+            f"Round trips a second on {name}, and as a share of the baseline (single rounds):"
+        )
+        yield ""
+        yield f"| | {' | '.join(f'`{edition.name}`' for edition in COMPARED)} |"
+        yield "|---" * (len(COMPARED) + 1) + "|"
+        for slug, type_ in TYPES.items():
+            cells = (found.cell(f"{edition.name}/{slug}") for edition in COMPARED)
+            yield f"| `{type_}` | {' | '.join(cells)} |"
+        others = [one for one in found.echo if BY_ID[one].is_reference]
         cells = (f"`{one}` {found.cell(one)}" for one in others)
-        yield "\n" + _wrapped(f"Beside them: {', '.join(cells)}.") + "\n"
+        yield "\n" + _wrapped(f"For comparison: {'; '.join(cells)}.") + "\n"
+        yield f"How many times as many, on {name}:\n"
+        yield f"| | {' | '.join(f'{what}: `{one}` / `{two}`' for what, one, two in PAIRS)} |"
+        yield "|---" * (len(PAIRS) + 1) + "|"
+        for slug, type_ in TYPES.items():
+            cells = (found.comparison(f"{one}/{slug}", f"{two}/{slug}") for _, one, two in PAIRS)
+            yield f"| `{type_}` | {' | '.join(cells)} |"
+        yield ""
 
 
 def _made_with(report: Report) -> Iterator[str]:
     names = ("python", "django", "channels", "asgiref")
     versions = ", ".join(f"{name.capitalize()} {report.versions[name]}" for name in names)
-    noise = [
-        row.share_of_baseline.median
-        for row in report.echo
-        if row.exhibit.startswith("baseline/")
-        and (row.connections, row.payload_bytes) == (CONNECTIONS, PAYLOAD)
-    ]
     yield _wrapped(
         f"""Measured on {report.started[:10]} with {versions}; {report.machine["cores"]} cores,
-        {report.cores}; medians of {report.rounds} rounds, in brackets the share of the baseline,
-        which took its turn beside each. Beside itself it came to {min(noise):.2f} to
-        {max(noise):.2f}:
-        that is the noise. `python manage.py bench` measures on your machine."""
+        {report.cores}; medians of {report.rounds} rounds. The baseline took its turn in the same
+        seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds: that
+        is the noise. "No difference" means none that this machine can show: rounds of the one lie
+        within the rounds of the other. The async types of `echo` and `stock` are the same classes,
+        mounted alike. `python manage.py bench` measures on your machine."""
     )
     yield ""
+
+
+def _noise(report: Report) -> str:
+    ranges = []
+    for server in report.servers:
+        found = _Found(report, server.name)
+        itself = [found.share(one) for one in found.echo if BY_ID[one].is_baseline]
+        low, high = min(one.low for one in itself), max(one.high for one in itself)
+        ranges.append(f"{low:.2f} to {high:.2f} on {server.name.capitalize()}")
+    return " and ".join(ranges)
 
 
 if __name__ == "__main__":

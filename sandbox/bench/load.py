@@ -1,4 +1,4 @@
-"""Load: requests on open lines, and how long each reply took."""
+"""Load: requests on open connections, and how long each reply took."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from functools import partial
 from math import inf
 from time import perf_counter
 
-from sandbox.bench.client import Line
+from sandbox.bench.client import Connection
 
 REPLY_SECONDS = 30.0
 """How long a reply may take before it counts as missing."""
@@ -35,7 +35,8 @@ class Sample:
     """and how much later it came. An array, for a run has tens of millions."""
     errors: int
     """Wrong or missing replies and lost connections: none of them is among the replies."""
-    metered: float = 0.0
+    processor_seconds: float = 0.0
+    """Of the server."""
 
     @property
     def per_second(self) -> float:
@@ -50,7 +51,9 @@ def join(samples: Sequence[Sample]) -> Sample:
         latencies.extend(sample.latencies)
         began += sample.seconds
     errors = sum(sample.errors for sample in samples)
-    return Sample(began, due, latencies, errors, sum(sample.metered for sample in samples))
+    return Sample(
+        began, due, latencies, errors, sum(sample.processor_seconds for sample in samples)
+    )
 
 
 def request(size: int, **members: float) -> bytes:
@@ -60,12 +63,12 @@ def request(size: int, **members: float) -> bytes:
     return json.dumps({"message": message, **members}, separators=(",", ":")).encode()
 
 
-async def first_reply(line: Line, payload: bytes) -> bytes:
-    """Have one echo. Each exhibit writes JSON its way; this is what its later replies must be."""
+async def first_reply(connection: Connection, payload: bytes) -> bytes:
+    """Get one echo. Each exhibit writes JSON its way; this is what its later replies must be."""
     reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    line.on_reply = reply.set_result
-    line.on_lost = partial(_fail, reply)
-    line.send(payload)
+    connection.on_reply = reply.set_result
+    connection.on_lost = partial(_fail, reply)
+    connection.send(payload)
     try:
         async with asyncio.timeout(REPLY_SECONDS):
             echo = await reply
@@ -84,15 +87,15 @@ def _fail(reply: "asyncio.Future[bytes]") -> None:
 
 
 async def closed_loop(
-    lines: Sequence[Line],
+    connections: Sequence[Connection],
     payload: bytes,
     echo: bytes,
     seconds: float,
     *,
     meter: Callable[[], float] = float,
 ) -> Sample:
-    """Keep one request in flight on each line, and count the replies after a warm-up."""
-    streams = [_Stream(line, payload, echo) for line in lines]
+    """Keep one request in flight on each connection, and count the replies after a warm-up."""
+    streams = [_Stream(connection, payload, echo) for connection in connections]
     with _no_garbage_collection():
         for stream in streams:
             stream.asks_again = True
@@ -104,18 +107,25 @@ async def closed_loop(
         for stream in streams:
             stream.asks_again = False
         await _drain(streams)
-    return _sample(streams, began, ended, until=ended, metered=after - before)
+    return _sample(streams, began, ended, until=ended, processor_seconds=after - before)
 
 
 async def open_loop(
-    lines: Sequence[Line], payload: bytes, echoes: Sequence[bytes], seconds: float, rate: float
+    connections: Sequence[Connection],
+    payload: bytes,
+    echoes: Sequence[bytes],
+    seconds: float,
+    rate: float,
 ) -> list[Sample]:
-    """Send at a fixed rate whatever comes back, the lines in turn; one sample for each line.
+    """Send at a fixed rate whatever comes back, by turns; give one sample for each connection.
 
-    A latency is counted from when the request was due, so that whoever stalls is charged with the
-    requests that had to wait meanwhile (else called coordinated omission).
+    A latency is counted from when the request was due, so that a server that stalls is charged
+    with the requests that had to wait (otherwise this is called coordinated omission).
     """
-    streams = [_Stream(line, payload, echo) for line, echo in zip(lines, echoes, strict=True)]
+    streams = [
+        _Stream(connection, payload, echo)
+        for connection, echo in zip(connections, echoes, strict=True)
+    ]
     with _no_garbage_collection():
         began = perf_counter()
         sent, total = 0, round(rate * seconds)
@@ -131,17 +141,17 @@ async def open_loop(
 
 
 class _Stream:
-    """The requests of one line, and the replies to them."""
+    """The requests on one connection, and the replies to them."""
 
-    def __init__(self, line: Line, payload: bytes, echo: bytes) -> None:
-        self.line, self.payload, self.echo = line, payload, echo
+    def __init__(self, connection: Connection, payload: bytes, echo: bytes) -> None:
+        self.connection, self.payload, self.echo = connection, payload, echo
         self.due, self.latencies = array("d"), array("d")
         self.waiting: deque[float] = deque()
         """When each request under way was due, the oldest first."""
         self.errors = 0
         self.asks_again = False
         self.is_lost = False
-        line.on_reply, line.on_lost = self.hear, self.lose
+        connection.on_reply, connection.on_lost = self.receive, self.lose
 
     @property
     def missing(self) -> int:
@@ -150,9 +160,9 @@ class _Stream:
     def ask(self, due: float) -> None:
         self.waiting.append(due)
         if not self.is_lost:
-            self.line.send(self.payload)
+            self.connection.send(self.payload)
 
-    def hear(self, reply: bytes) -> None:
+    def receive(self, reply: bytes) -> None:
         now = perf_counter()
         due = self.waiting.popleft()
         if reply == self.echo:
@@ -167,11 +177,11 @@ class _Stream:
         self.is_lost = True
 
 
-async def fan_out(lines: Sequence[Line], payload: bytes, seconds: float) -> Sample:
-    """Have one line speak whenever everybody has heard it; a reply is one delivery to one line."""
-    room = _Room(lines, payload)
+async def fan_out(connections: Sequence[Connection], payload: bytes, seconds: float) -> Sample:
+    """Have one connection send as soon as all have received; a reply is one delivery to one."""
+    room = _Room(connections, payload)
     with _no_garbage_collection():
-        room.speak()
+        room.send()
         await asyncio.sleep(seconds / 3)
         began = perf_counter()
         await asyncio.sleep(seconds)
@@ -184,31 +194,31 @@ async def fan_out(lines: Sequence[Line], payload: bytes, seconds: float) -> Samp
 
 
 class _Room:
-    """Lines that all hear what the first of them says."""
+    """Connections that all receive what the first of them sends."""
 
-    def __init__(self, lines: Sequence[Line], payload: bytes) -> None:
-        self.lines, self.payload = lines, payload
+    def __init__(self, connections: Sequence[Connection], payload: bytes) -> None:
+        self.connections, self.payload = connections, payload
         self.message = json.loads(payload)["message"]
         self.due, self.latencies = array("d"), array("d")
         self.missing = self.errors = 0
         self.is_over = False
-        for line in lines:
-            line.on_reply, line.on_lost = self.hear, self.lose
+        for connection in connections:
+            connection.on_reply, connection.on_lost = self.receive, self.lose
 
-    def speak(self) -> None:
-        self.missing = len(self.lines)
-        self.spoken = perf_counter()
-        self.lines[0].send(self.payload)
+    def send(self) -> None:
+        self.missing = len(self.connections)
+        self.sent = perf_counter()
+        self.connections[0].send(self.payload)
 
-    def hear(self, reply: bytes) -> None:
+    def receive(self, reply: bytes) -> None:
         if json.loads(reply).get("message") == self.message:
-            self.due.append(self.spoken)
-            self.latencies.append(perf_counter() - self.spoken)
+            self.due.append(self.sent)
+            self.latencies.append(perf_counter() - self.sent)
         else:
             self.errors += 1
         self.missing -= 1
         if not self.missing and not self.is_over:
-            self.speak()
+            self.send()
 
     def lose(self) -> None:
         self.errors += 1
@@ -221,22 +231,22 @@ async def _drain(streams: Sequence[_Stream]) -> None:
 
 
 def _sample(
-    heard: Sequence[_Stream | _Room],
+    sources: Sequence[_Stream | _Room],
     began: float,
     ended: float,
     *,
     until: float,
-    metered: float = 0.0,
+    processor_seconds: float = 0.0,
 ) -> Sample:
-    """Gather the replies that were heard from ``began`` on and before ``until``."""
+    """Gather the replies that came from ``began`` on and before ``until``."""
     due, latencies = array("d"), array("d")
-    for one in heard:
+    for one in sources:
         for at, latency in zip(one.due, one.latencies, strict=True):
             if began <= at + latency < until:
                 due.append(at - began)
                 latencies.append(latency)
-    errors = sum(one.errors + one.missing for one in heard)
-    return Sample(ended - began, due, latencies, errors, metered)
+    errors = sum(one.errors + one.missing for one in sources)
+    return Sample(ended - began, due, latencies, errors, processor_seconds)
 
 
 @contextmanager

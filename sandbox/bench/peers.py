@@ -1,19 +1,20 @@
 """The same echo in Starlette and in FastAPI: what one might take instead of Channels.
 
-Served as ``sandbox.bench.peers:application`` by the same server, under ``/<peer>/<protocol>/``.
+Each is an application of its own, ``sandbox.bench.peers:starlette`` and ``:fastapi``, so that
+nothing stands in front of it. They write the same lines to the connection log as the consumers do.
 """
 
 import gc
 from asyncio import sleep
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi import Request as FastapiRequest
 from fastapi import Response as FastapiResponse
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 
 from consumers import connection_log
 from consumers.contract import Limits, answer, decode, decode_http, encode, encode_http
@@ -26,6 +27,7 @@ class StarletteWebSocket(WebSocketEndpoint):
     encoding = "text"
 
     async def on_connect(self, websocket: WebSocket) -> None:
+        connection_log.connected(websocket.scope)
         await websocket.accept()
 
     async def on_receive(self, websocket: WebSocket, data: str) -> None:
@@ -35,13 +37,19 @@ class StarletteWebSocket(WebSocketEndpoint):
             await sleep(request.delay)
         await websocket.send_text(encode(answer(request)))
 
+    async def on_disconnect(self, websocket: WebSocket, close_code: int) -> None:
+        connection_log.disconnected(websocket.scope, close_code)
+
 
 async def starlette_http(request: Request) -> Response:
+    connection_log.connected(request.scope)
+    body = await request.body()
     connection_log.received(request.scope)
-    asked = decode_http(request.method, b"", await request.body(), LIMITS)
+    asked = decode_http(request.method, b"", body, LIMITS)
     if asked.delay:
         await sleep(asked.delay)
     reply = encode_http(request.method, asked)
+    connection_log.disconnected(request.scope)
     return Response(reply.body, reply.status, HEADERS, media_type="application/json")
 
 
@@ -56,25 +64,32 @@ fastapi = FastAPI()
 
 @fastapi.websocket("/websocket/")
 async def fastapi_websocket(websocket: WebSocket) -> None:
+    connection_log.connected(websocket.scope)
     await websocket.accept()
-    async for data in websocket.iter_text():
-        connection_log.received(websocket.scope)
-        request = decode(data, LIMITS)
-        if request.delay:
-            await sleep(request.delay)
-        await websocket.send_text(encode(answer(request)))
+    try:
+        while True:
+            data = await websocket.receive_text()
+            connection_log.received(websocket.scope)
+            request = decode(data, LIMITS)
+            if request.delay:
+                await sleep(request.delay)
+            await websocket.send_text(encode(answer(request)))
+    except WebSocketDisconnect as end:
+        connection_log.disconnected(websocket.scope, end.code)
 
 
 @fastapi.post("/http/")
 async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
+    connection_log.connected(request.scope)
+    body = await request.body()
     connection_log.received(request.scope)
-    asked = decode_http(request.method, b"", await request.body(), LIMITS)
+    asked = decode_http(request.method, b"", body, LIMITS)
     if asked.delay:
         await sleep(asked.delay)
     reply = encode_http(request.method, asked)
+    connection_log.disconnected(request.scope)
     return FastapiResponse(reply.body, reply.status, HEADERS, media_type="application/json")
 
 
-application = Starlette(routes=[Mount("/starlette", app=starlette), Mount("/fastapi", app=fastapi)])
 gc.collect()
 gc.freeze()  # as in sandbox/asgi.py

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import IO, Protocol, cast
@@ -16,10 +15,13 @@ import uvloop
 from consumers.catalogue import CATALOGUE
 from sandbox.bench import cores
 from sandbox.bench.client import connect, disconnect
-from sandbox.bench.experiments import EXPERIMENTS, QUICK, Plan, Step
-from sandbox.bench.lab import BASELINES, PEER_EXHIBITS, SANDBOX, Exhibit, Lab, UnfitError, started
+from sandbox.bench.exhibits import APPLICATION, SCHEMES, Exhibit
+from sandbox.bench.experiment import Step
+from sandbox.bench.experiments import experiment
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
+from sandbox.bench.plan import Plan
 from sandbox.bench.report import Ceiling, Refused, Report, Server
+from sandbox.bench.testbed import Testbed, UnmeasurableError, started
 from sandbox.compare.engine import Target, compare, questions
 from sandbox.compare.output.words import in_words
 from sandbox.processes.child import child
@@ -27,56 +29,23 @@ from sandbox.processes.machine import machine, versions
 from sandbox.processes.servers import ROOT
 
 CLIENT = ("picows", "httptools", "uvloop")
-SCHEMES = {"websocket": "ws", "http": "http"}
-NEAR_THE_CEILING = 2 / 3
 QUICK_PROBES = "Values"
+ABSENT = "Handshake"
+"""The group of probes about the origin check in front of an exhibit: here there is none."""
 
 
-class Watcher(Protocol):
-    """Whoever shows how far the run is."""
+class Progress(Protocol):
+    """Shows how far the run is."""
 
     def expect(self, seconds: float) -> None:
         """So much more is to come."""
 
-    def now(self, says: str) -> None: ...
-    def done(self, seconds: float) -> None: ...
-
-
-def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
-    """Find exhibits in the catalogue, with the baselines that they are measured against."""
-    protocols = {one.protocol for one in CATALOGUE if one.id in ids}
-    wanted = {*ids, *(BASELINES[SCHEMES[protocol]] for protocol in protocols)}
-    found = [
-        Exhibit(one.id, one.url, SCHEMES[one.protocol]) for one in CATALOGUE if one.id in wanted
-    ]
-    schemes = {one.protocol for one in found}
-    return found + [one for one in PEER_EXHIBITS if peers and one.protocol in schemes]
-
-
-def plan(  # noqa: PLR0913 # as many as the command has options
-    *,
-    quick: bool = False,
-    rounds: int | None = None,
-    seconds: float | None = None,
-    connections: Sequence[int] = (),
-    payloads: Sequence[int] = (),
-    idle: Sequence[int] = (),
-) -> Plan:
-    usual = QUICK if quick else Plan()
-    counts = tuple(sorted(set(connections)))
-    return replace(
-        usual,
-        rounds=rounds or usual.rounds,
-        seconds=seconds or usual.seconds,
-        connections=counts or usual.connections,
-        waiting=counts or usual.waiting,
-        payloads=tuple(sorted(set(payloads))) or usual.payloads,
-        idle=tuple(sorted(set(idle))) or counts or usual.idle,
-    )
+    def begin(self, title: str) -> None: ...
+    def end(self, seconds: float) -> None: ...
 
 
 class Bench:
-    """What is to be measured, and the report that fills meanwhile."""
+    """What is to be measured, and the report that is filled while it is."""
 
     def __init__(
         self,
@@ -84,10 +53,10 @@ class Bench:
         experiments: Sequence[str],
         exhibits: Sequence[Exhibit],
         plan: Plan,
-        watcher: Watcher,
+        progress: Progress,
     ) -> None:
         self.servers, self.experiments, self.exhibits = servers, experiments, exhibits
-        self.plan, self.watcher = plan, watcher
+        self.plan, self.progress = plan, progress
         self.report = Report(
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(*CLIENT),
@@ -111,90 +80,97 @@ class Bench:
         finally:
             cores.unpin()
         self.report.seconds = monotonic() - began
-        self.report.warnings += _near_the_ceiling(self.report, self.plan.usual_size)
 
     async def _measure(self) -> None:
-        self.watcher.now("the client's ceiling")
+        self.progress.begin("the client's ceiling")
         self.report.ceilings += await _ceilings(self.plan)
         for server in self.servers:
-            await self._on(server)
+            await self._measure_on(server)
 
-    async def _on(self, server: str) -> None:
+    async def _measure_on(self, server: str) -> None:
         with ExitStack() as stack:
-            applications = [SANDBOX, *(exhibit.application for exhibit in self.exhibits)]
+            applications = [APPLICATION, *(exhibit.application for exhibit in self.exhibits)]
             running = {
                 application: stack.enter_context(started(server, application))
                 for application in dict.fromkeys(applications)
             }
-            self.report.servers.append(Server(server, running[SANDBOX].version))
-            self.watcher.now(f"{server}: the probes of compare")
-            lab = Lab(server, list(self.exhibits), running)
-            await _refuse_the_unfit(lab, self.report, every_probe=self.plan.every_probe)
-            experiments = [EXPERIMENTS[name](lab, self.plan) for name in self.experiments]
-            steps = []
-            for name, experiment in zip(self.experiments, experiments, strict=True):
-                its_steps = list(experiment.steps())
-                if not its_steps:
+            self.report.servers.append(Server(server, running[APPLICATION].version))
+            ceilings = {one.protocol: one.per_second for one in self.report.ceilings}
+            testbed = Testbed(server, list(self.exhibits), running, ceilings)
+            self.progress.begin(f"{server}: the probes of compare")
+            failing = await failures(testbed, every_probe=self.plan.every_probe)
+            for exhibit, reason in failing.items():
+                self._refuse(testbed, exhibit, reason)
+            await self._run_experiments(testbed)
+
+    async def _run_experiments(self, testbed: Testbed) -> None:
+        experiments = {name: experiment(name)(testbed, self.plan) for name in self.experiments}
+        steps = {name: list(one.steps()) for name, one in experiments.items()}
+        self.progress.expect(sum(step.seconds for own in steps.values() for step in own))
+        try:
+            for step in (step for own in steps.values() for step in own):
+                self.progress.begin(f"{testbed.server}: {step.title}")
+                await self._take(step, testbed)
+                self.progress.end(step.seconds)
+        finally:
+            for name, one in experiments.items():
+                self.report.results.setdefault(name, []).extend(one.rows())
+                self.report.notes += [it for it in one.notes() if it not in self.report.notes]
+                self.report.warnings += one.warnings()
+                if not steps[name]:
                     self.report.warnings.append(f"{name}: none of the exhibits takes part in it.")
-                steps += its_steps
-            self.watcher.expect(sum(step.seconds for step in steps))
-            try:
-                for step in steps:
-                    self.watcher.now(f"{server}: {step.says}")
-                    await _take(step, lab, self.report)
-                    self.watcher.done(step.seconds)
-            finally:
-                for experiment in experiments:
-                    experiment.add_to(self.report)
+
+    async def _take(self, step: Step, testbed: Testbed) -> None:
+        """Take a step; an exhibit that fails is reported, and takes part in no further one."""
+        refused = {(one.server, one.exhibit) for one in self.report.refused}
+        if (testbed.server, step.exhibit) in refused:
+            return
+        try:
+            await step.run()
+        except (UnmeasurableError, WrongReplyError, OSError) as error:
+            self._refuse(testbed, step.exhibit, f"{step.title}: {error}")
+
+    def _refuse(self, testbed: Testbed, exhibit: str, reason: str) -> None:
+        testbed.exhibits = [one for one in testbed.exhibits if one.id != exhibit]
+        self.report.refused.append(Refused(testbed.server, exhibit, reason))
 
 
-async def _take(step: Step, lab: Lab, report: Report) -> None:
-    """Take a step; an exhibit that fails is told of, and takes part in no further one."""
-    if step.exhibit in lab.refused:
-        return
-    try:
-        await step.do()
-    except (UnfitError, WrongReplyError, OSError) as error:
-        _refuse(lab, report, step.exhibit, f"{step.says}: {error}")
+async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
+    """Find exhibits that do not do their work, and the first probe of compare that shows it.
 
-
-def _refuse(lab: Lab, report: Report, exhibit: str, reason: str) -> None:
-    lab.refused.add(exhibit)
-    lab.exhibits = [one for one in lab.exhibits if one.id != exhibit]
-    report.refused.append(Refused(lab.server, exhibit, reason))
-
-
-async def _refuse_the_unfit(lab: Lab, report: Report, *, every_probe: bool) -> None:
-    """Measure nobody who does not do the work: not one that errs quickly."""
-    ids = {exhibit.id for exhibit in lab.exhibits}
+    An error is quicker than an echo. The probes go to the very application that is measured.
+    """
+    ids = {exhibit.id for exhibit in testbed.exhibits}
     asked = [
         (exhibit, probe)
         for exhibit, probe in questions([one for one in CATALOGUE if one.id in ids])
         # What watches the clock is left to compare: a busy machine would fail it.
-        if not probe.watches_clock and (every_probe or probe.group == QUICK_PROBES)
+        if not probe.watches_clock
+        and (probe.group != ABSENT if every_probe else probe.group == QUICK_PROBES)
     ]
-    server = lab.running[SANDBOX]
-    target = Target(lab.server, server.version, server.url)
-    for cell in await compare(target, asked):
-        if cell.verdict == "differs" and cell.exhibit not in lab.refused:
+    server = testbed.running[APPLICATION]
+    found: dict[str, str] = {}
+    for cell in await compare(Target(testbed.server, server.version, server.url), asked):
+        if cell.verdict == "differs":
             seen, expected = in_words(cell.seen), in_words(cell.expected)
-            said = f"compare's probe {cell.probe} saw “{seen}” instead of “{expected}”"
-            _refuse(lab, report, cell.exhibit, said)
+            reason = f"compare's probe {cell.probe} saw “{seen}” instead of “{expected}”"
+            found.setdefault(cell.exhibit, reason)
+    return found
 
 
 async def _ceilings(plan: Plan) -> list[Ceiling]:
     found = []
     payload = request(plan.usual_size)
     with _trivial_servers() as urls:
-        for protocol, url in urls.items():
-            lines, _ = await connect(url, plan.usual)
-            echo = await first_reply(lines[0], payload)
+        for scheme, url in urls.items():
+            connections, _ = await connect(url, plan.usual)
+            echo = await first_reply(connections[0], payload)
             rates = [
-                (await closed_loop(lines, payload, echo, plan.seconds)).per_second
+                (await closed_loop(connections, payload, echo, plan.seconds)).per_second
                 for _ in range(plan.rounds)
             ]
-            await disconnect(lines)
-            found.append(Ceiling(protocol, max(rates)))
+            await disconnect(connections)
+            found.append(Ceiling(scheme, max(rates)))
     return found
 
 
@@ -212,23 +188,3 @@ def _trivial_servers() -> Iterator[dict[str, str]]:
             )
         urls = [cast("IO[str]", process.stdout).readline().strip() for _ in SCHEMES]
         yield {url.partition(":")[0]: url for url in urls}
-
-
-def _near_the_ceiling(report: Report, size: int) -> list[str]:
-    """Warn of figures that may be the client's rather than the server's."""
-    said = []
-    for ceiling in report.ceilings:
-        near = [
-            f"{row.exhibit} on {row.server} ({row.connections} connections)"
-            for row in report.echo
-            if row.exhibit.endswith("http") == (ceiling.protocol == "http")
-            and row.payload_bytes == size
-            and row.per_second.median > ceiling.per_second * NEAR_THE_CEILING
-        ]
-        if near:
-            said.append(
-                f"The client does {ceiling.per_second:,.0f} a second at most over "
-                f"{ceiling.protocol}. Near that, and so maybe faster than they look, came "
-                f"{', '.join(near)}."
-            )
-    return said

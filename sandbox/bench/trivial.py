@@ -34,7 +34,7 @@ async def main() -> None:
     websocket = await ws_create_server(lambda _request: WebSocketEcho(), "127.0.0.1", 0)
     http = await loop.create_server(HttpEcho, "127.0.0.1", 0)
     for scheme, server in (("ws", websocket), ("http", http)):
-        print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/", flush=True)  # noqa: T201 # that is how it tells
+        print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/", flush=True)  # noqa: T201 # the run reads them
     await asyncio.Event().wait()
 
 

@@ -2,14 +2,31 @@
 
 import pytest
 
-from sandbox.bench.figures import EDITIONS, MARKED, README, RESULTS, TYPES, render
-from sandbox.bench.report import Idle, Report, Server, Spread, Stalled, Throughput, from_json
+from sandbox.bench.experiments.connections import ConnectionsRow
+from sandbox.bench.experiments.echo import EchoRow
+from sandbox.bench.experiments.stall import StallRow
+from sandbox.bench.figures import COMPARED, MARKED, README, RESULTS, TYPES, render
+from sandbox.bench.output.json import from_json
+from sandbox.bench.report import Report, Server
+from sandbox.bench.spread import Spread
 
-EXHIBITS = [f"{edition}/{slug}" for edition in EDITIONS for slug in TYPES]
+EXHIBITS = [f"{edition.name}/{slug}" for edition in COMPARED for slug in TYPES]
+
+
+def around(median: float, share: float = 0.1) -> Spread:
+    return Spread(median, median * (1 - share), median * (1 + share))
+
+
+def echo(exhibit: str, rate: float, share: Spread) -> EchoRow:
+    return EchoRow(
+        server="daphne", exhibit=exhibit, connections=32, payload_bytes=32,
+        per_second=around(rate), share_of_baseline=share, cpu_microseconds=100.0, latency={},
+        rounds=[],
+    )  # fmt: skip
 
 
 def made_up() -> Report:
-    """A report in which everything is easy to tell: each exhibit has a rate of its own."""
+    """A report in which each exhibit has a rate of its own, and only tuned stands out."""
     report = Report(
         started="2026-01-31T12:00:00+00:00",
         versions={"python": "3.13.1", "django": "6.1", "channels": "4.3.2", "asgiref": "3.13.0"},
@@ -19,57 +36,126 @@ def made_up() -> Report:
         seconds_each=0.2,
         servers=[Server("daphne", "4.2.3")],
     )
-    for number, exhibit in enumerate([*EXHIBITS, "baseline/websocket", "baseline/http"], 1):
-        rate, share = number * 1000.0, number / 20
-        report.echo.append(
-            Throughput(
-                "daphne", exhibit, 32, 32, Spread(rate, rate, rate), Spread(share, share, share),
-                100.0, {}, 0, [],
-            )
-        )  # fmt: skip
-    for edition in EDITIONS:
-        for neighbour in EXHIBITS:
-            waited = 900.0 if edition == "stock" else 3.0
-            report.stall.append(
-                Stalled(
-                    "daphne", f"{edition}/websocket", neighbour, Spread(1, 1, 1),
-                    Spread(waited, waited, waited), [], 0,
-                )
-            )  # fmt: skip
-    for exhibit, kib in (("echo/websocket", 58.0), ("echo/async-websocket", 27.0)):
-        report.connections.append(Idle("daphne", exhibit, 1000, 1000, 900.0, kib, 1.0, 0.0))
+    shares = {"echo": 0.3, "tutorial": 0.28, "stock": 0.3, "tuned": 0.9}
+    rows = [
+        echo(exhibit, number * 1000.0, around(shares[exhibit.partition("/")[0]]))
+        for number, exhibit in enumerate(EXHIBITS, 1)
+    ]
+    rows.append(echo("baseline/websocket", 21_000, Spread(1.0, 0.76, 1.5)))
+    rows.append(echo("baseline/http", 22_000, Spread(1.02, 0.85, 1.31)))
+    report.results["echo"] = rows
+    report.results["stall"] = [
+        StallRow(
+            server="daphne", exhibit=exhibit, blocker=blocker, before_p99=around(1), trace=[],
+            added_p99=(
+                Spread(900, 880, 950)
+                if blocker == "stock/websocket" and exhibit != "echo/websocket"
+                else Spread(1, -3, 7)
+            ),
+        )
+        for blocker in ("echo/websocket", "stock/websocket", "tuned/websocket")
+        for exhibit in EXHIBITS
+    ]  # fmt: skip
+    report.results["connections"] = [
+        ConnectionsRow(
+            server="daphne", exhibit=exhibit, asked=1000, opened=1000, per_second=around(900),
+            kib_each=Spread(kib, kib - 1, kib + 1), threads_each=around(1), kib_left=around(1),
+        )
+        for exhibit, kib in (("echo/websocket", 58.0), ("echo/async-websocket", 27.0))
+    ]  # fmt: skip
     return report
+
+
+def written(report: Report) -> str:
+    return " ".join(render(report).split())
 
 
 def test_the_readme_shows_the_committed_figures() -> None:
     """What stands between the README's markers is what ``sandbox.bench.figures`` writes."""
-    expected = render(from_json(RESULTS.read_bytes())) if RESULTS.exists() else ""
+    expected = render(from_json(RESULTS.read_bytes()))
 
     (shown,) = MARKED.findall(README.read_text())
     assert shown == expected
 
 
 def test_every_figure_is_measured() -> None:
-    """Advice and tables hold the figures of the report, with what they were made with."""
-    said = " ".join(render(made_up()).split())
+    """Advice and tables hold the figures of the report, each with its range."""
+    text = written(made_up())
 
-    assert "12,000 echoes a second, 27 KiB for an idle connection" in said
-    assert "has its neighbours wait 900 ms" in said
-    assert "it adds 3 ms to their slowest replies, and costs a thread and 58 KiB" in said
-    assert "async 2.4 times, sync 2.7 times, HTTP 2.0 times stock" in said
+    assert "2,000 (1,800 to 2,200) echoes a second, 27 KiB (26 to 28) for an idle" in text
+    assert "costs a thread and 58 KiB (57 to 59)" in text
     assert (
-        "| `WebsocketConsumer` | 1,000 (0.05) | 6,000 (0.30) | 11,000 (0.55) | 16,000 (0.80) |"
-    ) in said
-    assert "Beside them: `baseline/websocket` 21,000 (1.05)" in said
-    assert "Beside itself it came to 1.05 to 1.10: that is the noise." in said
-    assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in said
+        "| `WebsocketConsumer` | 1,000, 0.30 (0.27-0.33) | 6,000, 0.28 (0.25-0.31) "
+        "| 11,000, 0.30 (0.27-0.33) | 16,000, 0.90 (0.81-0.99) |"
+    ) in text
+    assert "For comparison: `baseline/websocket` 21,000, 1.00 (0.76-1.50);" in text
+    assert "nothing but URL routing in front of any exhibit" in text
+    assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in text
+
+
+def test_the_noise_is_that_of_single_rounds() -> None:
+    """The baseline against itself is quoted with its lowest and its highest round."""
+    assert "came to 0.76 to 1.50 on Daphne in single rounds: that is the noise" in written(
+        made_up()
+    )
+
+
+def test_what_lies_inside_the_noise_is_no_finding() -> None:
+    """Where single rounds overlap no difference is stated, where they do not it is."""
+    text = written(made_up())
+
+    no_difference = "no difference that this machine can show (0.88 to 1.31)"
+    assert f"ends the connection on bad input: {no_difference} in all types." in text
+    assert "without them (`stock`) 3.0 times as many in all types." in text
+    assert (
+        "| `WebsocketConsumer` | no difference (0.88 to 1.31) | no difference (0.82 to 1.22) "
+        "| **3.0** (2.5 to 3.7) |"
+    ) in text
+
+
+def test_types_that_differ_are_named() -> None:
+    """A comparison of two editions says for which types there is a difference."""
+    report = made_up()
+    report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
+
+    text = written(report)
+
+    assert "bad input: 0.71 times as many in `WebsocketConsumer`; no difference" in text
+    assert "(0.88 to 1.31) in `AsyncWebsocketConsumer`, `JsonWebsocketConsumer`," in text
+
+
+def test_isolation_is_what_was_measured() -> None:
+    """It says what a blocker adds with and without isolation, and how many exhibits it delays."""
+    report = made_up()
+    text = written(report)
+
+    assert "adds nothing that this machine can show (-3 to +7 ms in single rounds)" in text
+    assert "adds 900 ms (880 to 950) to the p99 of `echo/async-websocket` too" in text
+    assert "It delays 19 of the 20 exhibits in its process" in text
+
+    report.results["stall"] = [
+        StallRow(
+            server="daphne", exhibit=row.exhibit, blocker=row.blocker, before_p99=around(1),
+            added_p99=Spread(40, 30, 60), trace=[],
+        )
+        for row in report.results["stall"]
+    ]  # fmt: skip
+    assert "adds 40 ms (+30 to +60 ms in single rounds) to the p99 of the others" in written(report)
+
+
+def test_the_warnings_of_a_run_stand_with_its_figures() -> None:
+    """What may be wrong with the figures is not left out."""
+    report = made_up()
+    report.warnings.append("The client was slow.")
+
+    assert "**The client was slow.**" in render(report)
 
 
 @pytest.mark.parametrize("missing", ["echo", "stall", "connections"])
-def test_nothing_is_said_that_was_not_measured(missing: str) -> None:
+def test_nothing_is_stated_that_was_not_measured(missing: str) -> None:
     """Results that lack an experiment give no figures at all."""
     report = made_up()
-    getattr(report, missing).clear()
+    report.results[missing].clear()
 
     with pytest.raises(KeyError):
         render(report)

@@ -1,4 +1,4 @@
-"""The load, on lines that misbehave as told: what counts, and from when."""
+"""The load, on connections that misbehave in a given way: what counts, and from when."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sandbox.bench.load import (
     open_loop,
     request,
 )
-from sandbox.bench.report import percentiles
+from sandbox.bench.spread import percentiles
 
 pytestmark = pytest.mark.asyncio
 
@@ -20,8 +20,8 @@ PING = b'{"message": "ping"}'
 STALL = 0.2
 
 
-class Line:
-    """A line to nowhere: ``answer`` says what comes back for the nth request, and how late."""
+class Connection:
+    """Leads nowhere: ``answer`` says what comes back for the nth request, and how late."""
 
     def __init__(self, answer: Callable[[int], tuple[bytes, float] | None]) -> None:
         self.answer = answer
@@ -44,29 +44,29 @@ class Line:
 
 async def test_wrong_replies_are_errors_not_throughput() -> None:
     """A reply that is not the echo counts as an error and never as a round trip."""
-    line = Line(lambda number: (b"oops" if number % 2 else PING, 0.001))
+    connection = Connection(lambda number: (b"oops" if number % 2 else PING, 0.001))
 
-    sample = await closed_loop([line], PING, PING, 0.1)
+    sample = await closed_loop([connection], PING, PING, 0.1)
 
-    assert sample.errors >= line.asked // 2 - 1
-    assert 0 < len(sample.latencies) <= line.asked // 2 + 1
+    assert sample.errors >= connection.asked // 2 - 1
+    assert 0 < len(sample.latencies) <= connection.asked // 2 + 1
 
 
 async def test_lost_connections_are_errors() -> None:
-    """Requests on a line that is lost are missing, and nothing waits for them."""
-    line = Line(lambda number: (PING, 0.001) if number < 3 else None)
+    """Requests on a connection that is lost are missing, and nothing waits for them."""
+    connection = Connection(lambda number: (PING, 0.001) if number < 3 else None)
 
-    (sample,) = await open_loop([line], PING, [PING], 0.1, rate=100)
+    (sample,) = await open_loop([connection], PING, [PING], 0.1, rate=100)
 
     assert (len(sample.latencies), sample.errors) == (3, 7)
 
 
-async def test_a_stall_is_charged_to_all_requests_that_were_due_meanwhile() -> None:
+async def test_a_stall_is_charged_to_all_requests_that_were_due_during_it() -> None:
     """Latency counts from when a request was due, also if the server kept others from it."""
     released = asyncio.get_running_loop().time() + STALL
-    line = Line(lambda _: (PING, max(0, released - asyncio.get_running_loop().time())))
+    connection = Connection(lambda _: (PING, max(0, released - asyncio.get_running_loop().time())))
 
-    (sample,) = await open_loop([line], PING, [PING], 0.1, rate=100)
+    (sample,) = await open_loop([connection], PING, [PING], 0.1, rate=100)
 
     assert len(sample.latencies) == 10
     assert sample.latencies[0] >= STALL * 0.9
@@ -87,7 +87,7 @@ async def test_an_exhibit_that_does_not_echo_is_not_measured(
 ) -> None:
     """The first reply must hold the message that was sent."""
     with pytest.raises(WrongReplyError, match=complaint):
-        await first_reply(Line(lambda _: answer), PING)
+        await first_reply(Connection(lambda _: answer), PING)
 
 
 @pytest.mark.parametrize("size", [32, 4096, 60 * 1024])

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand
 from rich.console import Console
 
-from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.bench.exhibits import MEASURABLE, find, group, without_doubles
+from sandbox.bench.experiments import EXPERIMENTS
+from sandbox.bench.plan import plan
 from sandbox.management.shell import INTERRUPTED, UsageError, check_installed, check_writable
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS, ServerError
 
-EXPERIMENTS = ("echo", "latency", "delay", "stall", "connections", "fanout")
-MEASURED = tuple(
-    edition.name for edition in EDITIONS.values() if edition.measured and not edition.is_baseline
-)
-"""Those that echo to whoever asks. The baseline is beside them always."""
+CONSUMERS = [one for one in MEASURABLE if not one.is_reference]
+"""What may be chosen. The baseline is measured with them always."""
+EDITIONS = tuple(dict.fromkeys(group(one.id) for one in CONSUMERS))
 SHORTEST, LONGEST = len('{"message":"x"}'), 65_536
-"""Bytes of a request: less is none, and more is refused, as the contract wants it."""
+"""Bytes of a request: less is none, and the contract refuses more."""
 
 N = TypeVar("N", int, float)
 
@@ -56,9 +56,9 @@ class Command(BaseCommand):
             "names",
             nargs="*",
             metavar="EXPERIMENT|EXHIBIT|EDITION",
-            help=f"experiments first ({', '.join(EXPERIMENTS)}), then on whom "
-            f"({', '.join(MEASURED)}, or such as tuned/websocket): 'bench echo echo' is the "
-            "experiment echo on the edition echo. All unless given",
+            help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
+            f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
+            "the experiment echo on the edition echo. All unless given",
         )
         parser.add_argument(
             "--server",
@@ -116,17 +116,18 @@ class Command(BaseCommand):
         check_installed("bench", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
             check_installed("peers", "fastapi", "starlette")
-        # Only now: this rests on the packages that have just been looked for.
-        from sandbox.bench import run, terminal  # noqa: PLC0415
-        from sandbox.bench.html import as_html  # noqa: PLC0415
-        from sandbox.bench.report import as_json  # noqa: PLC0415
+        # Only now: these need the packages that have just been looked for.
+        from sandbox.bench.output.html import as_html  # noqa: PLC0415
+        from sandbox.bench.output.json import as_json  # noqa: PLC0415
+        from sandbox.bench.output.terminal import ProgressBar, show  # noqa: PLC0415
+        from sandbox.bench.run import Bench  # noqa: PLC0415
 
-        watching = terminal.Watching(Console(stderr=True))
-        bench = run.Bench(
+        progress = ProgressBar(Console(stderr=True))
+        bench = Bench(
             servers or ["daphne"],
             experiments,
-            run.find(ids or _usual(quick=options["quick"]), peers=options["peers"]),
-            run.plan(
+            find(ids or _usual(quick=options["quick"]), peers=options["peers"]),
+            plan(
                 quick=options["quick"],
                 rounds=options["rounds"],
                 seconds=options["seconds"],
@@ -134,10 +135,10 @@ class Command(BaseCommand):
                 payloads=options["payloads"],
                 idle=options["idle"],
             ),
-            watching,
+            progress,
         )
         try:
-            with watching.shown(), terminable():
+            with progress.shown(), terminable():
                 bench.run()
         except ServerError as error:
             raise UsageError(str(error)) from error
@@ -146,7 +147,7 @@ class Command(BaseCommand):
         if html:
             html.write_text(as_html(bench.report))
         self.stdout.ending = ""  # rich ends its lines itself
-        terminal.show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
+        show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not bench.report.is_complete:
             sys.exit(INTERRUPTED)
 
@@ -158,22 +159,18 @@ def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in names:
         if name in EXPERIMENTS and name not in experiments and not ids:
             experiments.append(name)
-        elif matching := [one.id for one in _measurable() if name in {one.id, one.edition.name}]:
+        elif matching := [one.id for one in CONSUMERS if name in {one.id, group(one.id)}]:
             ids += matching
         else:
             raise UsageError(
                 f"There is no experiment, exhibit or edition {name!r} to measure: choose from "
-                f"{', '.join(EXPERIMENTS)}; {', '.join(MEASURED)}; "
-                f"{', '.join(one.id for one in _measurable())}.",
+                f"{', '.join(EXPERIMENTS)}; {', '.join(EDITIONS)}; "
+                f"{', '.join(one.id for one in CONSUMERS)}.",
             )
     return experiments or list(EXPERIMENTS), ids
 
 
-def _measurable() -> list[Exhibit]:
-    return [one for one in CATALOGUE if one.edition.name in MEASURED]
-
-
 def _usual(*, quick: bool) -> list[str]:
-    """All; for a quick look not those that cost what another does: the same with a codec."""
-    twins = {"tutorial/", "/json-", "/async-json-"} if quick else set()
-    return [one.id for one in _measurable() if not any(twin in one.id for twin in twins)]
+    """All; for a quick look not those that cost what another one costs."""
+    exhibits = without_doubles(CONSUMERS, with_codec=False) if quick else CONSUMERS
+    return [exhibit.id for exhibit in exhibits]

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,85 +11,54 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 
-from sandbox.bench.client import Line, connect, disconnect
+from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import starting_a_server
+from sandbox.bench.exhibits import APPLICATION, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
+from sandbox.bench.plan import SMALL
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
 
-SMALL = 32
-"""Bytes of the usual request."""
-BASELINES = {"ws": "baseline/websocket", "http": "baseline/http"}
-SANDBOX = "sandbox.asgi:application"
-PEERS = "sandbox.bench.peers:application"
 
-
-@dataclass(frozen=True, slots=True)
-class Exhibit:
-    """What is measured: an exhibit of the catalogue, or the echo of a peer."""
-
-    id: str
-    path: str
-    protocol: str
-    """The scheme of its URL: ``ws`` or ``http``."""
-    application: str = SANDBOX
-
-    @property
-    def edition(self) -> str:
-        return self.id.partition("/")[0]
-
-    @property
-    def is_consumer(self) -> bool:
-        return self.application == SANDBOX and self.edition != "baseline"
-
-
-PEER_EXHIBITS = tuple(
-    Exhibit(f"{peer}/{slug}", f"/{peer}/{slug}/", protocol, PEERS)
-    for peer in ("starlette", "fastapi")
-    for slug, protocol in (("websocket", "ws"), ("http", "http"))
-)
-
-
-class UnfitError(Exception):
+class UnmeasurableError(Exception):
     """Something that cannot be measured; the message says why."""
 
 
 @dataclass
-class Lab:
+class Testbed:
     """One kind of server, running once for each application that is measured."""
 
     server: str
     exhibits: list[Exhibit]
     running: Mapping[str, Server]
     """By application."""
-    most: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Round trips a second that exhibits were seen to do at most."""
-    refused: set[str] = field(default_factory=set)
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+    """Round trips a second that the client itself can do at most, by scheme."""
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port
-        return f"{exhibit.protocol}://127.0.0.1:{port}{exhibit.path}"
+        return f"{exhibit.scheme}://127.0.0.1:{port}{exhibit.path}"
 
     def process(self, exhibit: Exhibit) -> psutil.Process:
         return psutil.Process(self.running[exhibit.application].process.pid)
 
     def baseline(self, exhibit: Exhibit) -> Exhibit:
         for one in self.exhibits:
-            if one.id == BASELINES[exhibit.protocol]:
+            if one.is_baseline and one.scheme == exhibit.scheme:
                 return one
-        raise UnfitError("there is no baseline to measure it against")
+        raise UnmeasurableError("there is no baseline to measure it against")
 
     @asynccontextmanager
-    async def lines(self, exhibit: Exhibit, count: int) -> AsyncIterator[list[Line]]:
-        lines, refused = await connect(self.url(exhibit), count)
+    async def connections(self, exhibit: Exhibit, count: int) -> AsyncIterator[list[Connection]]:
+        connections, refused = await connect(self.url(exhibit), count)
         try:
             if refused:
-                raise UnfitError(f"{refused} of {count} connections were refused.")
+                raise UnmeasurableError(f"{refused} of {count} connections were refused.")
             # A connection is there for the client before the server has taken it.
-            await asyncio.gather(*(first_reply(line, request(SMALL)) for line in lines))
-            yield lines
+            await asyncio.gather(*(first_reply(one, request(SMALL)) for one in connections))
+            yield connections
         finally:
-            await disconnect(lines)
+            await disconnect(connections)
 
     async def saturate(
         self, exhibit: Exhibit, connections: int, payload: bytes, seconds: float
@@ -108,18 +76,17 @@ class Lab:
         *,
         slices: int,
     ) -> list[Sample]:
-        """Give each all it can take, in slices by turns: what passes by in between hits all alike.
+        """Give each all it can take, in slices by turns: what disturbs the machine hits all alike.
 
-        Who goes first in one slice goes last in the next. What is metered are seconds of the
-        server's processor.
+        The first in one slice is the last in the next.
         """
         async with AsyncExitStack() as stack:
             sides: list[tuple[Callable[[], Awaitable[Sample]], list[Sample]]] = []
             for exhibit in exhibits:
-                lines = await stack.enter_async_context(self.lines(exhibit, connections))
-                echo = await first_reply(lines[0], payload)
+                own = await stack.enter_async_context(self.connections(exhibit, connections))
+                echo = await first_reply(own[0], payload)
                 meter = partial(processor_seconds, self.process(exhibit))
-                load = partial(closed_loop, lines, payload, echo, seconds / slices, meter=meter)
+                load = partial(closed_loop, own, payload, echo, seconds / slices, meter=meter)
                 sides.append((load, []))
             for number in range(slices):
                 for sample_of, samples in sides if number % 2 else reversed(sides):
@@ -137,7 +104,7 @@ def processor_seconds(process: psutil.Process) -> float:
 
 @contextmanager
 def started(
-    server: str, application: str = SANDBOX, environment: Mapping[str, str] | None = None
+    server: str, application: str = APPLICATION, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start a server on its core. Raises ServerError."""
     with ExitStack() as stack:

@@ -1,0 +1,119 @@
+"""What is measured: the catalogue's exhibits, and the same echo in other frameworks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumers import catalogue
+from consumers.catalogue import CATALOGUE, EDITIONS
+
+APPLICATION = "sandbox.bench.application:application"
+PEERS = ("starlette", "fastapi")
+SCHEMES = {"websocket": "ws", "http": "http"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """An exhibit of the catalogue, or the echo of another framework, which has no ``entry``."""
+
+    id: str
+    path: str
+    scheme: str
+    """Of its URL: ``ws`` or ``http``."""
+    application: str = APPLICATION
+    """What a server runs to have it."""
+    entry: catalogue.Exhibit | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.entry is not None and self.entry.edition.is_baseline
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the consumers are measured against it: a baseline or another framework."""
+        return self.entry is None or self.is_baseline
+
+    @property
+    def is_sync(self) -> bool:
+        return self.entry is not None and not self.entry.is_async
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a ``delay``."""
+        return self.entry is None or self.entry.edition.keeps_contract
+
+    @property
+    def slug(self) -> str:
+        return self.id.partition("/")[2]
+
+
+MEASURABLE = (
+    *(
+        Exhibit(one.id, one.url, SCHEMES[one.protocol], entry=one)
+        for one in CATALOGUE
+        if one.edition.measured
+    ),
+    *(
+        Exhibit(f"{peer}/{slug}", f"/{slug}/", scheme, f"sandbox.bench.peers:{peer}")
+        for peer in PEERS
+        for slug, scheme in SCHEMES.items()
+    ),
+)
+BY_ID = {exhibit.id: exhibit for exhibit in MEASURABLE}
+
+GROUPS = (
+    *(edition.name for edition in EDITIONS.values() if edition.measured),
+    *PEERS,
+    *(edition.name for edition in EDITIONS.values() if not edition.measured),
+)
+"""The editions and frameworks, in the order in which they are shown."""
+
+
+def group(exhibit: str) -> str:
+    """Name the edition or the framework of an exhibit, given its id."""
+    return exhibit.partition("/")[0]
+
+
+def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
+    """Find exhibits by id, with the baselines that they are measured against."""
+    schemes = {BY_ID[one].scheme for one in ids}
+    return [
+        exhibit
+        for exhibit in MEASURABLE
+        if exhibit.id in ids
+        or (exhibit.scheme in schemes and (exhibit.is_baseline or (peers and not exhibit.entry)))
+    ]
+
+
+def rotated(exhibits: Sequence[Exhibit], number: int) -> list[Exhibit]:
+    """Have another one go first in each round: the first finds the server in another state."""
+    start = number % len(exhibits) if exhibits else 0
+    return [*exhibits[start:], *exhibits[:start]]
+
+
+def without_doubles(exhibits: Sequence[Exhibit], *, with_codec: bool = True) -> list[Exhibit]:
+    """Leave out each exhibit that costs what another one here costs.
+
+    The catalogue says which: an edition may cost as another does, and a class that is mounted
+    twice in the same way costs the same. Without ``with_codec`` a JSON type counts as the plain
+    type that it is with a codec.
+    """
+    kept: dict[object, Exhibit] = {}
+    for exhibit in sorted(exhibits, key=lambda one: one != _model(one, with_codec=with_codec)):
+        kept.setdefault(_cost(_model(exhibit, with_codec=with_codec)), exhibit)
+    return [exhibit for exhibit in exhibits if exhibit in kept.values()]
+
+
+def _model(exhibit: Exhibit, *, with_codec: bool) -> Exhibit:
+    """Give the exhibit that costs the same by definition: usually the exhibit itself."""
+    if exhibit.entry is None:
+        return exhibit
+    edition = exhibit.entry.edition
+    slug = exhibit.slug if with_codec else exhibit.slug.replace("json-", "")
+    return BY_ID.get(f"{edition.costs_as or edition.name}/{slug}", exhibit)
+
+
+def _cost(exhibit: Exhibit) -> object:
+    """Only a sync consumer is mounted in two ways: with a thread of its own, or without."""
+    if exhibit.entry is None:
+        return exhibit.id
+    return exhibit.entry.consumer, exhibit.is_sync and exhibit.entry.edition.isolated

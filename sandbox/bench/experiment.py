@@ -1,0 +1,108 @@
+"""What an experiment is: steps to take, rows of what is complete, and how rows are shown.
+
+A new experiment is a module in ``experiments/`` with a subclass of ``Experiment``, and a line in
+``experiments/__init__.py``. Terminal, HTML and JSON are made from what the subclass defines.
+"""
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+
+from sandbox.bench.load import Sample
+from sandbox.bench.output.charts import Chart
+from sandbox.bench.output.table import Column, Table, TableRow
+from sandbox.bench.plan import Plan
+from sandbox.bench.spread import Latency, percentiles
+from sandbox.bench.testbed import Testbed
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """What was measured of one exhibit on one server, under the same conditions."""
+
+    server: str
+    exhibit: str
+    errors: int = 0
+    """Wrong or missing replies and lost connections."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do for an exhibit, what progress calls it, and how long it should take."""
+
+    title: str
+    exhibit: str
+    seconds: float
+    run: Callable[[], Awaitable[None]]
+
+
+class Experiment(ABC, Generic[R]):
+    """One question to all exhibits on one server."""
+
+    row: ClassVar[type[Row]]
+    """What is measured; its fields are those of the JSON report."""
+    turns: dict[Any, list[Any]]
+    """What each turn measured, by what was varied."""
+    columns: ClassVar[Sequence[Column]]
+    """Of the table in the terminal, after the name of the exhibit."""
+
+    def __init__(self, testbed: Testbed, plan: Plan) -> None:
+        self.testbed, self.plan = testbed, plan
+        self.turns = defaultdict(list)
+
+    @abstractmethod
+    def steps(self) -> Iterator[Step]:
+        """List what to do. A step whose exhibit has failed before is left out by the run."""
+
+    @abstractmethod
+    def rows(self) -> list[R]:
+        """Give the rows of what has been measured so far."""
+
+    def notes(self) -> Iterator[str]:
+        """Say what a reader should know of these rows."""
+        return iter(())
+
+    def warnings(self) -> Iterator[str]:
+        """Say what may be wrong with them, or what is missing."""
+        return iter(())
+
+    @staticmethod
+    @abstractmethod
+    def title(row: R) -> str:
+        """Name the table that a row belongs to."""
+
+    @classmethod
+    def tables(cls, rows: Sequence[R]) -> Iterator[Table]:
+        for title, group in groupby(rows, cls.title):
+            yield Table(
+                title,
+                [column.heading for column in cls.columns],
+                [
+                    TableRow(row.exhibit, row.errors, [column.cell(row) for column in cls.columns])
+                    for row in group
+                ],
+            )
+
+    @classmethod
+    @abstractmethod
+    def charts(cls, rows: Sequence[R]) -> Iterator[Chart]:
+        """Draw the rows of one server, at least one."""
+
+
+def grouped(rows: Iterable[R], key: Callable[[R], Any]) -> list[tuple[Any, list[R]]]:
+    return [(value, list(group)) for value, group in groupby(sorted(rows, key=key), key)]
+
+
+def latency_of(samples: Sequence[Sample]) -> Latency:
+    return percentiles([latency for sample in samples for latency in sample.latencies])
+
+
+def errors_in(samples: Sequence[Sample]) -> int:
+    return sum(sample.errors for sample in samples)

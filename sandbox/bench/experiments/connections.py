@@ -1,0 +1,176 @@
+"""``connections``: what idle WebSockets cost a new server, and what they leave behind."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import ClassVar
+
+import psutil
+
+from sandbox.bench.client import Connection, connect, disconnect
+from sandbox.bench.cores import connections_at_most
+from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
+from sandbox.bench.experiment import Experiment, Row, Step
+from sandbox.bench.load import first_reply, request
+from sandbox.bench.output.charts import Bar, Bars
+from sandbox.bench.output.table import SPREAD, Column, low_high
+from sandbox.bench.plan import SMALL
+from sandbox.bench.spread import Spread, spread
+from sandbox.bench.testbed import processor_seconds, started
+
+IDLE_SHARE = 0.05
+"""Of a core: a server that uses no more is idle."""
+IDLE_SECONDS = 60.0
+"""The longest to wait for that."""
+
+
+class ConnectionsRow(Row, frozen=True, kw_only=True):
+    """``connections``: what open connections cost over which nothing is sent."""
+
+    asked: int
+    opened: int
+    per_second: Spread
+    kib_each: Spread
+    threads_each: Spread
+    kib_left: Spread
+    """What the process holds more than before the first, when all are closed."""
+
+    def opened_of_asked(self) -> str:
+        return f"{self.opened:,}" + ("" if self.opened == self.asked else f" of {self.asked:,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Connections that were opened and kept open."""
+
+    opened: int
+    per_second: float
+    kib_each: float
+    threads_each: float
+
+
+class Connections(Experiment[ConnectionsRow]):
+    """Each round starts a server; the numbers of connections are reached one after another."""
+
+    row = ConnectionsRow
+    turns: dict[tuple[str, int], list[tuple[Wave, float]]]
+    columns = (
+        Column("open", lambda row: row.opened_of_asked()),
+        Column("connects a second", lambda row: f"{row.per_second.median:,.0f}"),
+        Column("KiB each", lambda row: f"{row.kib_each.median:.1f}"),
+        Column(SPREAD, lambda row: low_high(row.kib_each, ".1f")),
+        Column("threads each", lambda row: f"{row.threads_each.median:.2f}"),
+        Column("KiB left after", lambda row: f"{row.kib_left.median:,.0f}"),
+    )
+
+    ROUNDS: ClassVar[int] = 3
+    """Memory varies little, and each round starts a server."""
+
+    def steps(self) -> Iterator[Step]:
+        sockets = [exhibit for exhibit in self.testbed.exhibits if exhibit.scheme == "ws"]
+        exhibits = without_doubles(sockets, with_codec=False)
+        for number in range(min(self.plan.rounds, self.ROUNDS)):
+            for exhibit in rotated(exhibits, number):
+                yield Step(
+                    f"connections: {exhibit.id}",
+                    exhibit.id,
+                    4 + self.plan.idle[-1] / 500,
+                    partial(self.turn, exhibit),
+                )
+
+    async def turn(self, exhibit: Exhibit) -> None:
+        with started(self.testbed.server, exhibit.application) as running:
+            url = f"{exhibit.scheme}://127.0.0.1:{running.port}{exhibit.path}"
+            warm, _ = await connect(url, 1)
+            await first_reply(warm[0], request(SMALL))
+            process = psutil.Process(running.process.pid)
+            await _idle(process)
+            memory, threads = _memory(process), process.num_threads()
+            connections: list[Connection] = []
+            waves = []
+            for asked in self.plan.idle:
+                began, already = perf_counter(), len(connections)
+                more, _ = await connect(url, min(asked, connections_at_most()) - already)
+                took = perf_counter() - began
+                connections += more
+                await _idle(process)
+                opened = len(connections)
+                waves.append(
+                    Wave(
+                        opened,
+                        len(more) / took,
+                        (_memory(process) - memory) / (opened or 1),
+                        (process.num_threads() - threads) / (opened or 1),
+                    )
+                )
+            await disconnect(connections)
+            await _idle(process)
+            left = _memory(process) - memory
+            await disconnect(warm)
+        for asked, wave in zip(self.plan.idle, waves, strict=True):
+            self.turns[exhibit.id, asked].append((wave, left))
+
+    def rows(self) -> list[ConnectionsRow]:
+        return [
+            ConnectionsRow(
+                server=self.testbed.server,
+                exhibit=exhibit,
+                asked=asked,
+                opened=min(wave.opened for wave, _ in turns),
+                per_second=spread([wave.per_second for wave, _ in turns]),
+                kib_each=spread([wave.kib_each for wave, _ in turns]),
+                threads_each=spread([wave.threads_each for wave, _ in turns]),
+                kib_left=spread([left for _, left in turns]),
+            )
+            for (exhibit, asked), turns in self.turns.items()
+        ]
+
+    def warnings(self) -> Iterator[str]:
+        limit, largest = connections_at_most(), self.plan.idle[-1]
+        if self.turns and largest > limit:
+            yield f"The limit of open files lets {limit} connections be opened, not {largest}."
+
+    @staticmethod
+    def title(row: ConnectionsRow) -> str:
+        return f"idle WebSockets on {row.server}, and what is left when they are closed"
+
+    @classmethod
+    def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
+        largest = max(row.asked for row in rows)
+        yield Bars(
+            f"Memory for each of {largest:,} idle connections",
+            "What a connection over which nothing is sent costs the server, in KiB; where it has "
+            "a thread of its own, that is the larger part. The thin line spans the single rounds.",
+            [
+                Bar(
+                    row.exhibit,
+                    row.kib_each.median,
+                    f"{row.kib_each.median:.1f} KiB",
+                    f"{row.opened:,} opened, {row.per_second.median:,.0f} a second, "
+                    f"{row.threads_each.median:.2f} threads each, "
+                    f"{row.kib_left.median:,.0f} KiB left when all were closed",
+                    row.kib_each,
+                )
+                for row in rows
+                if row.asked == largest
+            ],
+        )
+
+
+async def _idle(process: psutil.Process) -> None:
+    """Wait until a server has dealt with the connections that were opened or closed."""
+    give_up = perf_counter() + IDLE_SECONDS
+    is_idle = False
+    while not is_idle and perf_counter() < give_up:
+        before, since = processor_seconds(process), perf_counter()
+        await asyncio.sleep(0.3)
+        used = processor_seconds(process) - before
+        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
+
+
+def _memory(process: psutil.Process) -> float:
+    """Memory of a server and its workers, in KiB."""
+    processes = (process, *process.children(recursive=True))
+    return sum(one.memory_info().rss for one in processes) / 1024

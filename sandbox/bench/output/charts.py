@@ -1,0 +1,160 @@
+"""Charts as data: what is where. A template each draws them in SVG and CSS."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, inf, log10
+from typing import Any, ClassVar
+
+from sandbox.bench.exhibits import BY_ID, MEASURABLE, Exhibit, group
+from sandbox.bench.spread import Latency, Spread
+
+
+class Chart:
+    template: ClassVar[str]
+
+    def __init__(self, title: str, caption: str) -> None:
+        self.title, self.caption = title, caption
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    exhibit: str
+    value: float
+    figure: str
+    """The value in words, at the end of the bar."""
+    tooltip: str
+    spread: Spread
+
+    @property
+    def group(self) -> str:
+        return group(self.exhibit)
+
+
+class Bars(Chart):
+    """Bars of which the longest is as wide as the page lets it, with the range of all rounds."""
+
+    template = "bench/output/bars.html"
+
+    def __init__(self, title: str, caption: str, bars: Sequence[Bar]) -> None:
+        super().__init__(title, caption)
+        longest = max((max(bar.value, bar.spread.high) for bar in bars), default=0.0) or 1.0
+        self.rows = [
+            {
+                "bar": bar,
+                "length": max(bar.value, 0) / longest * 100,
+                "low": max(bar.spread.low, 0) / longest * 100,
+                "span": (max(bar.spread.high, 0) - max(bar.spread.low, 0)) / longest * 100,
+            }
+            for bar in bars
+        ]
+
+
+class Curves(Chart):
+    """Latency by percentile, one panel for each consumer type, one curve for each edition.
+
+    Each panel has the baseline of its protocol too, and that of an async type the other frameworks.
+    """
+
+    template = "bench/output/curves.html"
+    WIDTH: ClassVar[int] = 260
+    HEIGHT: ClassVar[int] = 160
+    # Each further nine is as wide as the one before; the slowest of all has no place of its own.
+    PLACES: ClassVar[dict[str, float]] = {
+        "p50": 0.3, "p75": 0.6, "p90": 1, "p95": 1.3, "p99": 2, "p99.9": 3, "max": 3.5,
+    }  # fmt: skip
+
+    def __init__(self, title: str, caption: str, curves: Sequence[tuple[str, Latency]]) -> None:
+        super().__init__(title, caption)
+        every = [latency[name] for _, latency in curves for name in self.PLACES]
+        self.bottom = floor(log10(min(every, default=1)))
+        self.top = max(ceil(log10(max(every, default=1))), self.bottom + 1)
+        self.x_ticks = [(self._x(self.PLACES[name]), name) for name in ("p50", "p90", "p99", "max")]
+        self.y_ticks = [
+            (self._y(10.0**power), f"{10.0**power:g} ms")
+            for power in range(self.bottom, self.top + 1)
+        ]
+        measured = {exhibit for exhibit, _ in curves}
+        types = {
+            exhibit.slug: exhibit
+            for exhibit in MEASURABLE
+            if exhibit.id in measured and not exhibit.is_reference
+        }
+        self.panels = [
+            (
+                slug,
+                [
+                    {
+                        "group": group(exhibit),
+                        "points": " ".join(
+                            f"{self._x(place):.1f},{self._y(latency[name]):.1f}"
+                            for name, place in self.PLACES.items()
+                        ),
+                        "tooltip": f"{exhibit}: p50 {latency['p50']:.2f} ms, "
+                        f"p99 {latency['p99']:.2f} ms, max {latency['max']:.1f} ms",
+                    }
+                    for exhibit, latency in curves
+                    if self._belongs(BY_ID[exhibit], one)
+                ],
+            )
+            for slug, one in types.items()
+        ]
+
+    @staticmethod
+    def _belongs(exhibit: Exhibit, one: Exhibit) -> bool:
+        """Whether the panel for the type of ``one`` has a curve for an exhibit."""
+        if not exhibit.is_reference:
+            return exhibit.slug == one.slug
+        return exhibit.scheme == one.scheme and (exhibit.is_baseline or not one.is_sync)
+
+    def _x(self, place: float) -> float:
+        first, last = self.PLACES["p50"], self.PLACES["max"]
+        return (place - first) / (last - first) * self.WIDTH
+
+    def _y(self, milliseconds: float) -> float:
+        return (self.top - log10(milliseconds)) / (self.top - self.bottom) * self.HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    name: str
+    note: str
+    """At the end of the strip."""
+    tooltip: str
+    trace: Sequence[float]
+    """Milliseconds, from left to right."""
+
+
+class Strips(Chart):
+    """A strip for each exhibit, time from left to right, darker where replies took longer."""
+
+    template = "bench/output/strips.html"
+    SHADES: ClassVar[dict[float, str]] = {
+        5: "under 5 ms", 20: "under 20", 100: "under 100", 500: "under 500", inf: "more",
+    }  # fmt: skip
+    CELL: ClassVar[int] = 7
+    ROW: ClassVar[int] = 14
+
+    def __init__(
+        self, title: str, caption: str, panels: Sequence[tuple[str, Sequence[Strip]]]
+    ) -> None:
+        super().__init__(title, caption)
+        self.legend = list(enumerate(self.SHADES.values()))
+        self.width = max(len(one.trace) for _, strips in panels for one in strips) * self.CELL
+        self.height = max(len(strips) for _, strips in panels) * self.ROW
+        self.panels = [
+            (heading, [self._row(number, strip) for number, strip in enumerate(strips)])
+            for heading, strips in panels
+        ]
+
+    def _row(self, number: int, strip: Strip) -> dict[str, Any]:
+        return {
+            "strip": strip,
+            "y": number * self.ROW,
+            "cells": [
+                (place * self.CELL, self._shade(slowest))
+                for place, slowest in enumerate(strip.trace)
+            ],
+        }
+
+    def _shade(self, milliseconds: float) -> int:
+        return next(n for n, limit in enumerate(self.SHADES) if milliseconds < limit)

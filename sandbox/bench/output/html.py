@@ -1,0 +1,29 @@
+"""The report as one page that needs nothing else: charts in SVG and CSS, no script."""
+
+from collections.abc import Iterator
+
+from django.template.loader import render_to_string
+
+from sandbox.bench.exhibits import GROUPS, group
+from sandbox.bench.experiments import experiments
+from sandbox.bench.output.charts import Chart
+from sandbox.bench.report import Report
+
+COLOURS = 7
+"""Those of the template: each group has the same one in all reports."""
+
+
+def as_html(report: Report) -> str:
+    shown = {group(row.exhibit) for rows in report.results.values() for row in rows}
+    context = {
+        "report": report,
+        "servers": [(server, list(_charts(report, server.name))) for server in report.servers],
+        "groups": [(name, place % COLOURS) for place, name in enumerate(GROUPS) if name in shown],
+    }
+    return render_to_string("bench/output/report.html", context)
+
+
+def _charts(report: Report, server: str) -> Iterator[Chart]:
+    for name, experiment in experiments():
+        if rows := [row for row in report.results.get(name, ()) if row.server == server]:
+            yield from experiment.charts(rows)
