@@ -11,7 +11,7 @@ def connected(scope: Any) -> None:
 
 
 def received(scope: Any) -> None:
-    if logger.isEnabledFor(logging.DEBUG):  # looked at for every message: a lost line costs nothing
+    if logger.isEnabledFor(logging.DEBUG):  # called for every message, so formats only if logged
         logger.debug("%s %s receive", _client(scope), scope["path"])
 
 
@@ -23,7 +23,7 @@ def disconnected(scope: Any, code: int | None = None) -> None:
 
 
 def undelivered(channel: str, error: Exception) -> None:
-    """An answer that the channel layer does not take."""
+    """Log a worker's reply that the channel layer did not accept."""
     logger.warning("%s answer lost: %s", channel, str(error) or type(error).__name__)
 
 

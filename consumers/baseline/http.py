@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from consumers import connection_log
-from consumers.contract import decode_http, encode_http
+from consumers.contract_http import decode_http, encode_http
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -9,32 +9,35 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.channel_layer import UNAVAILABLE
-from consumers.contract import Error, decode_http, encode_http
+from consumers.contract import Error
+from consumers.contract_http import decode_http, encode_http
 from consumers.rooms.member import Member
 
 KEEP_ALIVE = 15.0
-"""Seconds between two comments, so that no proxy takes a quiet stream for a dead one."""
+"""Seconds between two comments: without them a proxy may end a stream that sends nothing."""
 EVENT_STREAM = [
     (b"Content-Type", b"text/event-stream"),
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Cache-Control", b"no-store"),
 ]
-FOLLOW = ("GET", "HEAD")
+FOLLOW_METHODS = ("GET", "HEAD")
 NOT_ACCEPTABLE = Error(
     "not_acceptable", "GET follows the room: ask for it with Accept: text/event-stream."
 )
 
 
 class RoomConsumer(Member, AsyncHttpConsumer):
+    bytes_read = 0
+
     async def http_request(self, message: Any) -> None:
         if self._asks_for_events():
-            # The stock method would end the consumer, and hear of no disconnect meanwhile.
+            # Channels' own method would end the consumer, and would not see a disconnect.
             if not message.get("more_body"):
                 await self.follow()
             return
-        # A body that has grown too large is answered at once, whatever is still to come.
-        read = sum(map(len, self.body)) + len(message.get("body", b""))
-        if read > settings.LIMITS.max_message_bytes:
+        # A body that is too large is answered at once, without reading what follows.
+        self.bytes_read += len(message.get("body", b""))
+        if self.bytes_read > settings.LIMITS.max_message_bytes:
             message = {**message, "more_body": False}
         await super().http_request(message)
 
@@ -42,7 +45,7 @@ class RoomConsumer(Member, AsyncHttpConsumer):
         connection_log.received(self.scope)
         method = self.scope["method"]
         request = decode_http(method, b"", body, settings.LIMITS)
-        if method in FOLLOW:
+        if method in FOLLOW_METHODS:
             request = NOT_ACCEPTABLE
         if request.delay:
             await sleep(request.delay)
@@ -78,13 +81,13 @@ class RoomConsumer(Member, AsyncHttpConsumer):
     async def disconnect(self) -> None:
         connection_log.disconnected(self.scope)
 
-    async def turn_away(self, send: Any) -> None:
+    async def close_unavailable(self, send: Any) -> None:
         self.base_send = send
         if self.joined:
-            await self.send_body(b"")  # the end: an EventSource comes back by itself
+            await self.send_body(b"")  # ends the stream: an EventSource reconnects by itself
         else:
             await self.send_response(**encode_http(self.scope["method"], UNAVAILABLE)._asdict())
 
     def _asks_for_events(self) -> bool:
         accepted = [value for name, value in self.scope["headers"] if name == b"accept"]
-        return self.scope["method"] in FOLLOW and b"text/event-stream" in b",".join(accepted)
+        return self.scope["method"] in FOLLOW_METHODS and b"text/event-stream" in b",".join(accepted)

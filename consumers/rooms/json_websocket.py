@@ -1,4 +1,4 @@
-"""The JSON WebSocket type: its codec hooks carry the contract's codec."""
+"""The JSON WebSocket type: decode_json and encode_json use the contract's codec."""
 
 from time import sleep
 from typing import Any
@@ -18,7 +18,7 @@ class RoomConsumer(Member, JsonWebsocketConsumer):
         async_to_sync(self.join)()
         self.accept()
 
-    # The stock method raises on binary and on empty messages, which closes the connection.
+    # Channels' own method raises on binary and on empty messages, which ends the connection.
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         connection_log.received(self.scope)
         self.receive_json(self.decode_json(text_data or bytes_data or b""))

@@ -1,4 +1,4 @@
-"""What every member of a room does alike, whatever its consumer type."""
+"""What all consumer types do in the same way as a member of a room."""
 
 from asyncio import timeout
 from contextlib import suppress
@@ -11,12 +11,12 @@ from consumers.contract import Error, Request, answer, encode
 
 
 class Member(AsyncConsumer):
-    """Mixed in before a consumer type, it joins a room and publishes to it.
+    """A mixin for any consumer type: it joins a room, publishes to it and leaves it.
 
-    A consumer that has a channel layer asks it for a channel before ``connect``, and listens there
-    for its whole life: when either fails, the member would be dead or deaf, so it is turned away.
-    Leaving is not left to ``disconnect``, which Channels does not call after an exception
-    (github.com/django/channels/issues/1466): a room keeps no dead member.
+    Channels asks the channel layer for a channel before ``connect``, and receives from it for the
+    life of the consumer. When either fails, the consumer could no longer receive, so the connection
+    is closed. Members do not leave in ``disconnect``, because Channels does not call it after an
+    exception (github.com/django/channels/issues/1466).
     """
 
     channel_layer_alias = "rooms"
@@ -27,7 +27,7 @@ class Member(AsyncConsumer):
         try:
             await super().__call__(scope, receive, send)
         except LAYER_ERRORS:
-            await self.turn_away(send)
+            await self.close_unavailable(send)
         finally:
             if self.joined:
                 await self.leave()
@@ -43,10 +43,10 @@ class Member(AsyncConsumer):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def publish(self, request: Request | Error) -> Request | Error:
-        """Send a good request to everyone in the room; return what its sender is to be told.
+        """Send a good request to all members; return it, or the Error to answer its sender with.
 
-        What travels is the encoded reply: every member sends the same bytes, and any layer can
-        carry it, whereas MessagePack, the Redis layers' format, has no integers over 64 bits.
+        The encoded reply is sent, so that all members get the same bytes and any channel layer can
+        carry it: MessagePack, the format of the Redis layers, has no integers over 64 bits.
         """
         if isinstance(request, Error):
             return request
@@ -58,16 +58,16 @@ class Member(AsyncConsumer):
             return UNAVAILABLE
         return request
 
-    async def turn_away(self, send: Any) -> None:
-        """Say why and close with 1013, try again later.
+    async def close_unavailable(self, send: Any) -> None:
+        """Send the error ``unavailable``, then close with 1013, Try Again Later.
 
-        A browser cannot see why a handshake is refused, so it is accepted first. Daphne can send
-        no code but 1000 and those from 3000 up, nor a reason.
+        A browser cannot see why a handshake was refused, so the handshake is accepted first.
+        Daphne sends no reason, and no close code other than 1000 and those from 3000 up.
         """
         if not self.joined:
             await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": encode(answer(UNAVAILABLE))})
         try:
             await send({"type": "websocket.close", "code": 1013, "reason": UNAVAILABLE.detail})
-        except Exception:  # noqa: BLE001 # Daphne raises no narrower one
+        except Exception:  # noqa: BLE001 # Daphne raises a bare Exception
             await send({"type": "websocket.close", "code": 4013})

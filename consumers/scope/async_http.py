@@ -1,17 +1,18 @@
-"""The scope over HTTP: the answer to any method."""
+"""The scope over HTTP: the response to any method."""
 
 from typing import Any
 
 from channels.generic.http import AsyncHttpConsumer
 
 from consumers import connection_log
-from consumers.contract import encode, headers
+from consumers.contract import encode
+from consumers.contract_http import json_headers
 from consumers.scope.description import describe
 
 
 class ScopeConsumer(AsyncHttpConsumer):
     async def http_request(self, message: Any) -> None:
-        # The scope is known before the body is: no body need be awaited, nor kept.
+        # The response does not depend on the body, so it is not read.
         message["more_body"] = False
         await super().http_request(message)
 
@@ -19,7 +20,7 @@ class ScopeConsumer(AsyncHttpConsumer):
         connection_log.received(self.scope)
         body = encode(describe(self.scope)).encode()
         sent = b"" if self.scope["method"] == "HEAD" else body
-        await self.send_response(200, sent, headers=headers(body))
+        await self.send_response(200, sent, headers=json_headers(body))
 
     async def disconnect(self) -> None:
         connection_log.disconnected(self.scope)

@@ -10,7 +10,7 @@ MASK = "***"
 
 
 def describe(scope: Any) -> dict[str, Any]:
-    """Say what a consumer knows about its connection, whatever the protocol and the server."""
+    """Describe what a consumer knows about its connection, for any protocol and server."""
     route = scope.get("url_route", {})
     return {
         **{name: _json(scope[name]) for name in PLAIN if name in scope},
@@ -30,7 +30,7 @@ def describe(scope: Any) -> dict[str, Any]:
 
 
 def _session(session: Any) -> Any:
-    if session is None:  # one that holds nothing is false since Django 6.1
+    if session is None:  # not `if not session`: since Django 6.1 an empty one is false
         return None
     return {"key": session.session_key and MASK, "holds": sorted(map(_text, session.keys()))}
 
@@ -40,7 +40,7 @@ def _user(user: Any) -> Any:
 
 
 def _masked(pairs: Any) -> list[list[str]]:
-    # Sec-WebSocket-Key is no secret: it proves only that the server has read it.
+    # Sec-WebSocket-Key is no secret: it only shows that the server has read the handshake.
     return [
         [name, MASK if SECRET.search(name) and name != "sec-websocket-key" else value]
         for name, value in pairs

@@ -1,4 +1,4 @@
-"""The HTTP type: one request, one response, and a body that may come in pieces."""
+"""The HTTP type: one request, one response, and a body that may arrive in parts."""
 
 from asyncio import sleep
 from typing import Any
@@ -7,17 +7,17 @@ from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 
 from consumers import connection_log
-from consumers.contract import decode_http, encode_http
-from consumers.tuned.mixins import OwnLoopHttp
+from consumers.contract_http import decode_http, encode_http
+from consumers.tuned.mixins import DirectHttpDispatchMixin
 
 
-class EchoConsumer(OwnLoopHttp, AsyncHttpConsumer):
+class EchoConsumer(DirectHttpDispatchMixin, AsyncHttpConsumer):
     bytes_read = 0
 
     async def http_request(self, message: Any) -> None:
-        if not self.body:  # HTTP has no event for it: a connection is its first piece
+        if not self.body:  # HTTP has no connect event: the first part of the body is it
             connection_log.connected(self.scope)
-        # A body that has grown too large is answered at once, whatever is still to come.
+        # A body that is too large is answered at once, without reading what follows.
         self.bytes_read += len(message.get("body", b""))
         if self.bytes_read > settings.LIMITS.max_message_bytes:
             message = {**message, "more_body": False}

@@ -1,4 +1,4 @@
-"""The JSON WebSocket type: its codec hooks carry the contract's codec."""
+"""The JSON WebSocket type: decode_json and encode_json use the contract's codec."""
 
 from asyncio import sleep
 
@@ -7,15 +7,15 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.contract import Error, Reply, Request, answer, decode, encode
-from consumers.tuned.mixins import OwnLoop
+from consumers.tuned.mixins import DirectDispatchMixin
 
 
-class EchoConsumer(OwnLoop, AsyncJsonWebsocketConsumer):
+class EchoConsumer(DirectDispatchMixin, AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         connection_log.connected(self.scope)
         await self.accept()
 
-    # The stock method raises on binary and on empty messages, which closes the connection.
+    # Channels' own method raises on binary and on empty messages, which ends the connection.
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         connection_log.received(self.scope)
         await self.receive_json(await self.decode_json(text_data or bytes_data or b""))

@@ -1,19 +1,20 @@
-"""What Channels does around each message, taken away where a consumer does not need it.
+"""Mixins that take away what Channels does around each message and a consumer may not need.
 
-Mixins that belong to no project: copy this file into yours and put one before the base class,
-``OwnLoop`` for an asynchronous consumer, ``OneHop`` for a synchronous one:
+They depend on nothing else in this project: copy this file into yours and put one mixin before
+the base class:
 
-    class ChatConsumer(OwnLoop, AsyncWebsocketConsumer): ...
-    class ChatConsumer(OneHop, WebsocketConsumer): ...
-    class PollConsumer(OwnLoopHttp, AsyncHttpConsumer): ...
+    class ChatConsumer(DirectDispatchMixin, AsyncWebsocketConsumer): ...
+    class ChatConsumer(ThreadPoolDispatchMixin, WebsocketConsumer): ...
+    class PollConsumer(DirectHttpDispatchMixin, AsyncHttpConsumer): ...
 
-All are for consumers without a channel layer, and refuse to run on one: waiting for the layer and
-for the client at once is what the loop of Channels is there for. None calls ``dispatch``.
+They are for consumers without a channel layer and raise ImproperlyConfigured on one that has a
+layer: they wait for the client only, where Channels waits for the layer too. None of them calls
+``dispatch``.
 
-What stands in front of a consumer costs too. A ``ThreadSensitiveContext`` around ``OneHop`` is of
-no use, for it brings its own threads. Do without ``AuthMiddlewareStack`` unless ``scope["user"]``
-is needed: it looks at the session with every message sent, and over HTTP, where each message is a
-request, it is a thread hop as well.
+Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` is of no
+use, because the mixin has its own threads. Leave out ``AuthMiddlewareStack`` where
+``scope["user"]`` is not used: it checks the session with every message sent, and for each HTTP
+request it also switches threads.
 """
 
 import logging
@@ -35,48 +36,48 @@ from django.core.exceptions import ImproperlyConfigured
 logger = logging.getLogger(__name__)
 
 
-class OwnLoop(AsyncConsumer):
-    """Await an event, then its handler: no thread hop and no task for each message.
+class DirectDispatchMixin(AsyncConsumer):
+    """Await an event, then its handler: no thread switch and no task for each message.
 
-    Given up: Channels awaits ``close_old_connections()`` before each message, on the one thread
-    that all synchronous code of the process shares. Nothing is lost where a consumer leaves the
-    database alone, or reaches it through ``database_sync_to_async``, which does the same for
-    itself. Before Django's own asynchronous queries, await ``aclose_old_connections()``.
+    What you give up: Channels awaits ``close_old_connections()`` before each message, on the one
+    thread that all synchronous code of the process shares. A consumer loses nothing if it does not
+    use the database, or uses it through ``database_sync_to_async``, which makes that call too.
+    Before Django's own asynchronous queries, await ``aclose_old_connections()``.
     """
 
-    is_over = False
-    """Another way for a handler to end the loop than to raise StopConsumer, which costs more."""
+    stopped = False
+    """A handler sets it to end the consumer: cheaper than raising StopConsumer."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
-        _forgo_layer(self)
+        _disable_channel_layer(self)
         self.base_send = send
         try:
-            while not self.is_over:
+            while not self.stopped:
                 message = await receive()
                 await _handler(self, message)(message)
         except StopConsumer:
             pass
 
 
-class OwnLoopHttp(OwnLoop, AsyncHttpConsumer):
-    """``OwnLoop`` for an HTTP consumer, with fewer steps from the request to its response.
+class DirectHttpDispatchMixin(DirectDispatchMixin, AsyncHttpConsumer):
+    """``DirectDispatchMixin`` for an HTTP consumer, with fewer steps from request to response.
 
-    Given up, beside what ``OwnLoop`` gives up: ``send_response`` calls neither ``send_headers``,
-    ``send_body`` nor ``send``, should a consumer have those of its own.
+    What you give up in addition: ``send_response`` does not call ``send_headers``, ``send_body``
+    or ``send``, so a consumer that overrides those must override ``send_response`` instead.
     """
 
     async def http_request(self, message: Any) -> None:
         self.body.append(message.get("body", b""))
         if not message.get("more_body"):
-            self.is_over = True
+            self.stopped = True
             try:
                 await self.handle(b"".join(self.body))
             finally:
                 await self.disconnect()
 
     async def send_response(self, status: int, body: bytes, headers: Any = ()) -> None:
-        """Take what Channels' own takes: headers are pairs, or a dictionary."""
+        """Send a whole response. ``headers`` are pairs or a dictionary, as in Channels."""
         if isinstance(headers, dict):
             headers = list(headers.items())
         send: Any = self.base_send
@@ -84,59 +85,61 @@ class OwnLoopHttp(OwnLoop, AsyncHttpConsumer):
         await send({"type": "http.response.body", "body": body})
 
 
-class OneHop(SyncConsumer):
-    """Run each handler in a pool of threads, then send what it sent: one hop for each message.
+class ThreadPoolDispatchMixin(SyncConsumer):
+    """Run each handler in a thread pool, then send its replies: one thread switch a message.
 
-    Channels makes a hop for the handler and two for each reply, all on one thread for the whole
-    process. Here a handler that blocks takes a thread from the pool and delays nobody, until as
-    many block at once as the pool may have threads; a handler that had to wait for one is logged.
+    Channels switches threads once for the handler and twice for each reply, always to the same
+    thread of the process. Here a handler that blocks occupies one thread of the pool and delays no
+    other connection until all threads of the pool are occupied. A handler that had to wait for a
+    thread is logged.
 
-    Given up:
+    What you give up:
 
-    - A reply leaves when the handler returns, so one handler cannot show its progress.
-    - ``close_old_connections()`` is not called around each message. Nothing is lost where a
-      consumer leaves the database alone; elsewhere call it first in the handler. Each thread of
-      the pool holds a database connection of its own.
+    - A reply is sent when the handler returns, so one handler cannot report its progress.
+    - ``close_old_connections()`` is not called around each message. A consumer that uses the
+      database calls it at the start of each handler. Each thread of the pool has a database
+      connection of its own.
     - ``async_to_sync`` in a handler runs on an event loop of its own, not on the server's.
     """
 
-    executor: ClassVar[Executor] = ThreadPoolExecutor(256, thread_name_prefix="one-hop")
-    """Shared by all consumers that bring none. Threads start as handlers need them, then stay."""
-    patience: ClassVar[float] = 1.0
-    """Seconds that a handler may wait for a thread without a line in the log."""
+    executor: ClassVar[Executor] = ThreadPoolExecutor(256, thread_name_prefix="consumer")
+    """Shared by all consumers that do not set their own. Threads start on demand, then stay."""
+    thread_wait_threshold: ClassVar[float] = 1.0
+    """In seconds. A handler that waits longer than this for a thread is logged."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
-        _forgo_layer(self)
+        _disable_channel_layer(self)
         outbox = deque[Any]()
         self.base_send: Any = outbox.append
         run = get_running_loop().run_in_executor
         with suppress(StopConsumer):
             while True:
                 message = await receive()
+                # A copied context, as in sync_to_async, carries over such things as the language.
+                context = copy_context()
                 try:
-                    # Its own context, as sync_to_async has it: such things as the active language.
-                    await run(self.executor, copy_context().run, self._handle, message, monotonic())
-                finally:  # a handler that raised has sent what it sent
+                    await run(self.executor, context.run, self._handle, message, monotonic())
+                finally:  # what a handler has sent before it raises an exception is sent too
                     while outbox:
                         await send(outbox.popleft())
 
-    def _handle(self, message: Any, due: float) -> None:
-        if (waited := monotonic() - due) > self.patience:
+    def _handle(self, message: Any, queued_at: float) -> None:
+        if (waited := monotonic() - queued_at) > self.thread_wait_threshold:
             logger.warning("%s waited %.1f s for a thread", self.scope["path"], waited)
         _handler(self, message)(message)
 
 
-def _forgo_layer(consumer: Any) -> None:
-    _refuse_layer(consumer.__class__, consumer.channel_layer_alias)
+def _disable_channel_layer(consumer: Any) -> None:
+    _check_no_channel_layer(consumer.__class__, consumer.channel_layer_alias)
     consumer.channel_layer = None
 
 
 @cache
-def _refuse_layer(consumer: Any, alias: str) -> None:
+def _check_no_channel_layer(consumer: Any, alias: str) -> None:
     if get_channel_layer(alias) is not None:
         raise ImproperlyConfigured(
-            f"{consumer.__qualname__} would not hear its channel layer {alias!r}: "
+            f"{consumer.__qualname__} would not receive from its channel layer {alias!r}: "
             "set channel_layer_alias = None, or leave out the mixin."
         )
 

@@ -1,4 +1,4 @@
-"""The raw WebSocket type: the consumer decodes and encodes for itself."""
+"""The raw WebSocket type: the consumer decodes and encodes by itself."""
 
 from time import sleep
 
@@ -7,10 +7,10 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.contract import answer, decode, encode
-from consumers.tuned.mixins import OneHop
+from consumers.tuned.mixins import ThreadPoolDispatchMixin
 
 
-class EchoConsumer(OneHop, WebsocketConsumer):
+class EchoConsumer(ThreadPoolDispatchMixin, WebsocketConsumer):
     def connect(self) -> None:
         connection_log.connected(self.scope)
         self.accept()

@@ -1,4 +1,4 @@
-"""The tutorial's consumer over HTTP: it trusts what it is sent."""
+"""The tutorial's consumer over HTTP: it does not check its input."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The tutorial's consumer: it trusts what it is sent."""
+"""The tutorial's consumer: it does not check its input."""
 
 import json
 

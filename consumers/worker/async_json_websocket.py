@@ -1,6 +1,6 @@
-"""The JSON WebSocket type, which lets a worker in another process do the echo.
+"""The JSON WebSocket type, with a worker in another process that does the echo.
 
-The client chooses which, as in ``/worker/async-json-websocket/?worker=echo-sync``.
+The client chooses the worker, as in ``/worker/async-json-websocket/?worker=echo-sync``.
 """
 
 from urllib.parse import parse_qsl
@@ -24,13 +24,13 @@ class EchoConsumer(AsyncJsonWebsocketConsumer):
         else:
             await self.close()
 
-    # The stock method raises on binary and on empty messages, which closes the connection.
+    # Channels' own method raises on binary and on empty messages, which ends the connection.
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         connection_log.received(self.scope)
         await self.receive_json(await self.decode_json(text_data or bytes_data or b""))
 
     async def receive_json(self, content: Request | Error) -> None:
-        await self.send(await self.worker.ask(content))
+        await self.send(await self.worker.echo(content))
 
     async def disconnect(self, code: int) -> None:
         connection_log.disconnected(self.scope, code)

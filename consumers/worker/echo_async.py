@@ -1,15 +1,15 @@
-"""The async consumer behind a channel name: it echoes for connections in other processes."""
+"""The async worker: a consumer that a channel name reaches, run by ``runworker``."""
 
 from asyncio import sleep
 from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from consumers.worker.worker_client import reply
+from consumers.worker.worker_client import send_reply
 
 
 class EchoWorker(AsyncConsumer):
     async def echo_request(self, event: Any) -> None:
         if event["delay"]:
             await sleep(event["delay"])
-        await reply(event)
+        await send_reply(event)

@@ -1,7 +1,7 @@
-"""What passes between a connection and a worker.
+"""How a connection asks a worker for an echo, and how the worker replies, over the channel layer.
 
-What travels is the encoded reply: any layer can carry it, whereas MessagePack, the Redis layers'
-format, has no integers over 64 bits.
+The encoded reply is what is sent, so that any channel layer can carry it: MessagePack, the format
+of the Redis layers, has no integers over 64 bits.
 """
 
 from asyncio import timeout
@@ -17,40 +17,44 @@ from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS, UNAVAILABLE
 from consumers.contract import Error, Request, answer, encode
 
 COMMAND = "python manage.py runworker echo-sync echo-async"
-ELSEWHERE = Error(
+IN_MEMORY = Error(
     "no_worker",
     f"The in-memory channel layer reaches no other process: set REDIS_URL, and run {COMMAND}.",
 )
-NOBODY = Error("no_worker", f"No worker has answered in time. Is one running? {COMMAND}")
-BUSY = Error("unavailable", "Too many requests wait for this worker: try again in a moment.")
+NO_REPLY = Error("no_worker", f"No worker has answered in time. Is one running? {COMMAND}")
+CHANNEL_FULL = Error(
+    "unavailable", "Too many requests wait for this worker: try again in a moment."
+)
 
 
 class WorkerClient:
-    """Sends the requests of one connection to a worker, and waits for the replies."""
+    """Sends the requests of one connection to a worker, and receives the replies."""
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
         self.layer: Any = get_channel_layer("workers")
-        self.reply_to = ""
+        self.reply_channel = ""
         self.number = 0
 
-    async def ask(self, request: Request | Error) -> str:
-        """Have a good request answered by the worker; say why if it is not."""
-        if isinstance(request, Request):
-            try:
-                return await self._ask(request)
-            except ChannelFull:
-                request = BUSY
-            except LAYER_ERRORS:
-                request = UNAVAILABLE
-        return encode(answer(request))
+    async def echo(self, request: Request | Error) -> str:
+        """Return the worker's encoded reply to a good request, else an encoded error."""
+        if isinstance(request, Request) and isinstance(self.layer, InMemoryChannelLayer):
+            request = IN_MEMORY
+        if isinstance(request, Error):
+            return encode(answer(request))
+        try:
+            await self._send(request)
+            # A slow channel layer leaves the worker its whole time: the timeout starts only now.
+            return await self._receive(request.delay + settings.WORKER_SECONDS)
+        except ChannelFull:
+            return encode(answer(CHANNEL_FULL))
+        except LAYER_ERRORS:
+            return encode(answer(UNAVAILABLE))
 
-    async def _ask(self, request: Request) -> str:
-        if isinstance(self.layer, InMemoryChannelLayer):
-            return encode(answer(ELSEWHERE))
+    async def _send(self, request: Request) -> None:
         self.number += 1
         async with timeout(LAYER_SECONDS):
-            self.reply_to = self.reply_to or await self.layer.new_channel()
+            self.reply_channel = self.reply_channel or await self.layer.new_channel()
             await self.layer.send(
                 self.channel,
                 {
@@ -58,28 +62,26 @@ class WorkerClient:
                     "text": encode(answer(request)),
                     "delay": request.delay,
                     "number": self.number,
-                    "reply_to": self.reply_to,
+                    "reply_to": self.reply_channel,
                 },
             )
-        # The worker's time begins only now: a slow layer is no sign that there is none.
+
+    async def _receive(self, seconds: float) -> str:
         with suppress(TimeoutError):
-            async with timeout(request.delay + settings.WORKER_SECONDS):
-                return await self._hear()
-        return encode(answer(NOBODY))
-
-    async def _hear(self) -> str:
-        while True:
-            reply = await self.layer.receive(self.reply_to)
-            if reply["number"] == self.number:  # and no late answer to a request given up
-                return str(reply["text"])
+            async with timeout(seconds):
+                while True:
+                    reply = await self.layer.receive(self.reply_channel)
+                    if reply["number"] == self.number:  # not a late reply to an earlier request
+                        return str(reply["text"])
+        return encode(answer(NO_REPLY))
 
 
-async def reply(request: Any) -> None:
-    """Answer a request on the channel that it names, if anybody can be reached there."""
-    answered = {"type": "echo.reply", "text": request["text"], "number": request["number"]}
+async def send_reply(request: Any) -> None:
+    """Reply on the channel that the request names; log a reply that cannot be sent."""
+    reply = {"type": "echo.reply", "text": request["text"], "number": request["number"]}
     try:
         async with timeout(LAYER_SECONDS):
             layer: Any = get_channel_layer("workers")
-            await layer.send(request["reply_to"], answered)
+            await layer.send(request["reply_to"], reply)
     except (ChannelFull, *LAYER_ERRORS) as error:
         connection_log.undelivered(request["reply_to"], error)

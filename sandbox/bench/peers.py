@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from consumers import connection_log
-from consumers.contract import Limits, answer, decode, decode_http, encode, encode_http
+from consumers.contract import Limits, answer, decode, encode
+from consumers.contract_http import decode_http, encode_http
 
 LIMITS = Limits()
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from consumers.catalogue import CATALOGUE
-from consumers.contract import Limits, answer, decode, decode_http, encode, encode_http
+from consumers.contract import Limits, answer, decode, encode
+from consumers.contract_http import decode_http, encode_http
 from sandbox.compare.differences import DIFFERENCES, SERVERS
 from sandbox.compare.engine import Cell
 from sandbox.compare.observations import (

@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
 from routing.urls import http_urlpatterns, websocket_urlpatterns
 
-CONSUMERS = Path(__file__).parent.parent / "consumers"
+CONSUMERS = Path(__file__).parents[2] / "consumers"
 each_exhibit = pytest.mark.parametrize("exhibit", CATALOGUE, ids=lambda exhibit: exhibit.id)
 
 

@@ -18,9 +18,9 @@ from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from consumers.tuned.mixins import OneHop, OwnLoop, OwnLoopHttp
+from consumers.tuned.mixins import ThreadPoolDispatchMixin, DirectDispatchMixin, DirectHttpDispatchMixin
 
-CONSUMERS = Path(__file__).parent.parent / "consumers"
+CONSUMERS = Path(__file__).parents[2] / "consumers"
 PATIENCE = 30.0
 
 # An async consumer that ends closes old database connections: those of tests before it.
@@ -47,12 +47,12 @@ def blocking() -> Iterator[type[Blocking]]:
     cues["released"].set()
 
 
-class AsyncEcho(OwnLoop, AsyncWebsocketConsumer):
+class AsyncEcho(DirectDispatchMixin, AsyncWebsocketConsumer):
     async def receive(self, text_data: str) -> None:
         await self.send(text_data)
 
 
-class Echo(OneHop, WebsocketConsumer):
+class Echo(ThreadPoolDispatchMixin, WebsocketConsumer):
     def receive(self, text_data: str) -> None:
         self.send(text_data)
 
@@ -75,11 +75,11 @@ async def ask(communicator: WebsocketCommunicator, text: str) -> str:
 @pytest.mark.parametrize(
     ("file", "mixin"),
     [
-        ("websocket.py", "OneHop"),
-        ("async_websocket.py", "OwnLoop"),
-        ("json_websocket.py", "OneHop"),
-        ("async_json_websocket.py", "OwnLoop"),
-        ("async_http.py", "OwnLoopHttp"),
+        ("websocket.py", "ThreadPoolDispatchMixin"),
+        ("async_websocket.py", "DirectDispatchMixin"),
+        ("json_websocket.py", "ThreadPoolDispatchMixin"),
+        ("async_json_websocket.py", "DirectDispatchMixin"),
+        ("async_http.py", "DirectHttpDispatchMixin"),
     ],
 )
 async def test_a_tuned_consumer_is_the_echo_consumer_and_a_mixin(file: str, mixin: str) -> None:
@@ -92,7 +92,7 @@ async def test_a_tuned_consumer_is_the_echo_consumer_and_a_mixin(file: str, mixi
 
 
 @pytest.mark.parametrize("neighbour", [AsyncEcho, Echo])
-@pytest.mark.parametrize("base", [(OneHop, WebsocketConsumer), (WebsocketConsumer,)])
+@pytest.mark.parametrize("base", [(ThreadPoolDispatchMixin, WebsocketConsumer), (WebsocketConsumer,)])
 async def test_a_blocked_consumer_delays_no_tuned_one(
     neighbour: Any, base: tuple[type, ...], blocking: type[Blocking]
 ) -> None:
@@ -161,7 +161,7 @@ async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
 async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
     """Over HTTP the loop ends as soon as the request is handled; headers are pairs or a dict."""
 
-    class Http(OwnLoopHttp, AsyncHttpConsumer):
+    class Http(DirectHttpDispatchMixin, AsyncHttpConsumer):
         async def handle(self, body: bytes) -> None:
             await self.send_response(200, body, headers=headers)
 

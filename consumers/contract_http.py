@@ -1,0 +1,87 @@
+"""The contract over HTTP, where status and headers say what a WebSocket message cannot.
+
+Pure, like the contract itself: ``encode_http(method, decode_http(method, ...))`` never raises.
+"""
+
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from consumers.contract import (
+    NOT_UTF8,
+    Error,
+    ErrorCode,
+    Limits,
+    Request,
+    answer,
+    decode,
+    encode,
+    parse_json,
+    too_large,
+    validate,
+)
+
+METHODS = ("GET", "HEAD", "POST")
+STATUS: dict[ErrorCode, int] = {
+    "invalid_json": 400,
+    "invalid_request": 400,
+    "too_deep": 400,
+    "too_large": 413,
+    "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "unavailable": 503,
+    "no_worker": 503,
+}
+
+
+class HttpReply(NamedTuple):
+    """The arguments of ``AsyncHttpConsumer.send_response``, in its order."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+def decode_http(method: str, query_string: bytes, body: bytes, limits: Limits) -> Request | Error:
+    """Read one HTTP request: the body of a POST, the query string of a GET or HEAD.
+
+    ``?message=hi&delay=0.5`` gives the same as ``{"message": "hi", "delay": 0.5}``.
+    """
+    if method == "POST":
+        return decode(body, limits)
+    if method not in METHODS:
+        return Error("method_not_allowed", f"Use {', '.join(METHODS)}.")
+    if len(query_string) > limits.max_message_bytes:
+        return too_large(limits)
+    try:
+        members: dict[str, Any] = dict(
+            parse_qsl(query_string.decode(), keep_blank_values=True, errors="strict")
+        )
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    if "delay" in members:
+        members["delay"] = parse_json(members["delay"], limits)
+    return validate(members, limits)
+
+
+def encode_http(method: str, request: Request | Error) -> HttpReply:
+    """Answer and encode one HTTP request. HEAD gets the headers of GET and no body."""
+    body = encode(answer(request)).encode()
+    headers = json_headers(body)
+    status = 200
+    if isinstance(request, Error):
+        status = STATUS[request.code]
+        if request.code == "method_not_allowed":
+            headers.append((b"Allow", ", ".join(METHODS).encode()))
+        if status == 503:  # noqa: PLR2004 # Service Unavailable
+            headers.append((b"Retry-After", b"1"))
+    return HttpReply(status, b"" if method == "HEAD" else body, headers)
+
+
+def json_headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of every JSON response."""
+    return [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"Cache-Control", b"no-store"),
+    ]
