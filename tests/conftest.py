@@ -40,11 +40,11 @@ logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
 LONGEST = (
-    "tests/rooms/test_state.py",
-    "tests/test_in_process.py",
+    "tests/consumers/test_rooms_state.py",
+    "tests/consumers/test_in_process.py",
     "tests/compare",
     "tests/site",
-    "tests/test_on_the_wire.py",
+    "tests/consumers/test_on_the_wire.py",
     "tests/test_mutants.py",
     "tests/bench",
 )

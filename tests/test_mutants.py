@@ -15,6 +15,7 @@ from tests.support import mutant_runner
 PATIENCE = 100.0
 ROOT = Path(__file__).parent.parent
 CONTRACT = "consumers/contract.py"
+CONTRACT_HTTP = "consumers/contract_http.py"
 RAW, ARAW, JSON, AJSON, HTTP = (
     f"consumers/echo/{name}.py"
     for name in (
@@ -34,7 +35,7 @@ class Mutant(NamedTuple):
     file: str
     old: str
     new: str
-    caught_by: str = "tests/test_in_process.py"
+    caught_by: str = "tests/consumers/test_in_process.py"
 
 
 MUTANTS = [
@@ -84,7 +85,7 @@ MUTANTS = [
         CONTRACT,
         'value["message"], delay',
         'value["message"], 0 * delay',
-        "tests/test_echo.py::test_waits_as_long_as_it_is_asked_to",
+        "tests/consumers/test_echo.py::test_waits_as_long_as_it_is_asked_to",
     ),
     Mutant(
         "escaped-reply",
@@ -125,7 +126,7 @@ MUTANTS = [
         AJSON,
         "from asyncio import sleep",
         "import time\n\nasync def sleep(seconds: float) -> None:\n    time.sleep(seconds)\n",
-        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/async-json-websocket]",
+        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/async-json-websocket]",
     ),
     Mutant(
         "error-closes",
@@ -142,38 +143,38 @@ MUTANTS = [
     ),
     Mutant(
         "413-missing",
-        CONTRACT,
+        CONTRACT_HTTP,
         '"too_large": 413',
         '"too_large": 400',
-        "tests/test_echo.py::test_http_says_errors_in_its_status",
+        "tests/consumers/test_echo.py::test_http_says_errors_in_its_status",
     ),
     Mutant(
         "too-large-body-read-to-its-end",
         HTTP,
         "if self.bytes_read > settings",
         "if False and self.bytes_read > settings",
-        "tests/test_echo.py::test_http_answers_before_it_has_read_a_body_that_is_too_large",
+        "tests/consumers/test_echo.py::test_http_answers_before_it_has_read_a_body_that_is_too_large",
     ),
     Mutant(
         "disconnect-forgotten",
         AJSON,
         "    async def disconnect(",
         "    async def disconnected(",
-        "tests/test_echo.py::test_logs_its_events",
+        "tests/consumers/test_echo.py::test_logs_its_events",
     ),
     Mutant(
         "no-isolation",
         "routing/urls.py",
         "application = isolated(application)",
         "pass",
-        "tests/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/websocket]",
+        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/websocket]",
     ),
     Mutant(
         "origin-not-checked",
         "routing/origin.py",
         "if all(self._is_allowed(origin) for origin in origins):",
         "if True:",
-        "tests/test_routing.py::test_origin_is_checked",
+        "tests/routing/test_routing.py::test_origin_is_checked",
     ),
 ]
 

@@ -90,4 +90,6 @@ class RoomConsumer(Member, AsyncHttpConsumer):
 
     def _asks_for_events(self) -> bool:
         accepted = [value for name, value in self.scope["headers"] if name == b"accept"]
-        return self.scope["method"] in FOLLOW_METHODS and b"text/event-stream" in b",".join(accepted)
+        return self.scope["method"] in FOLLOW_METHODS and b"text/event-stream" in b",".join(
+            accepted
+        )

@@ -12,17 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers import contract
-from consumers.contract import (
-    STATUS,
-    Error,
-    Limits,
-    Request,
-    answer,
-    decode,
-    decode_http,
-    encode,
-    encode_http,
-)
+from consumers.contract import Error, Limits, Request, answer, decode, encode
+from consumers.contract_http import STATUS, decode_http, encode_http
 from tests.support import oracle
 from tests.support.strategies import Frame, frames, good_requests, json_values, nested, sized
 

@@ -18,7 +18,11 @@ from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from consumers.tuned.mixins import ThreadPoolDispatchMixin, DirectDispatchMixin, DirectHttpDispatchMixin
+from consumers.tuned.mixins import (
+    DirectDispatchMixin,
+    DirectHttpDispatchMixin,
+    ThreadPoolDispatchMixin,
+)
 
 CONSUMERS = Path(__file__).parents[2] / "consumers"
 PATIENCE = 30.0
@@ -92,7 +96,9 @@ async def test_a_tuned_consumer_is_the_echo_consumer_and_a_mixin(file: str, mixi
 
 
 @pytest.mark.parametrize("neighbour", [AsyncEcho, Echo])
-@pytest.mark.parametrize("base", [(ThreadPoolDispatchMixin, WebsocketConsumer), (WebsocketConsumer,)])
+@pytest.mark.parametrize(
+    "base", [(ThreadPoolDispatchMixin, WebsocketConsumer), (WebsocketConsumer,)]
+)
 async def test_a_blocked_consumer_delays_no_tuned_one(
     neighbour: Any, base: tuple[type, ...], blocking: type[Blocking]
 ) -> None:
