@@ -21,7 +21,7 @@ class Edition:
     keeps_contract: bool = True
     """Replies are the contract's, byte for byte, and a ``delay`` is waited for."""
     isolated: bool = True
-    """The routing gives each connection of a sync consumer a thread of its own."""
+    """Synchronous code runs on threads that no other connection can block: routing/isolation.py."""
     debug_only: bool = False
     """It has URLs only while ``DEBUG``."""
     origin_checked: bool = False
@@ -122,7 +122,6 @@ EDITIONS: dict[str, Edition] = {
         Edition(
             "tuned",
             "The echo consumers, with Channels' per-message costs taken away by mixins.",
-            isolated=False,
             measured=True,
         ),
         Edition(

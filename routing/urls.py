@@ -1,8 +1,8 @@
 """The URL tables: which URL reaches which consumer, and what stands in front of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from channels.consumer import SyncConsumer
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
@@ -24,6 +24,9 @@ class RoomConverter(StringConverter):
 
 register_converter(RoomConverter, "room")
 
+THREADS = ThreadPoolExecutor(settings.SYNC_THREADS, thread_name_prefix="sync")
+"""For the synchronous code of all connections, the views of Django included."""
+
 
 def is_mounted(exhibit: Exhibit) -> bool:
     """Whether an exhibit has URLs: some editions have them only while DEBUG."""
@@ -32,14 +35,13 @@ def is_mounted(exhibit: Exhibit) -> bool:
 
 def mount(exhibit: Exhibit, session_stack: Any) -> Any:
     """Make the ASGI application of an exhibit, with ``session_stack`` around it."""
-    application = consumer = import_string(exhibit.consumer)
-    if isinstance(consumer, type):
-        application = consumer.as_asgi()  # type: ignore[attr-defined] # only consumers are classes here
-        if issubclass(consumer, SyncConsumer) and exhibit.edition.isolated:
-            application = isolated(application)
+    application = import_string(exhibit.consumer)
+    if exhibit.is_consumer:
+        application = application.as_asgi()
     if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
-    return session_stack(application)
+    application = session_stack(application)
+    return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 
 # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
@@ -57,7 +59,7 @@ def _otherwise(application: Any) -> Any:
 
 
 # Django serves its static files under runserver only; here they are served under every server.
-django_application = ASGIStaticFilesHandler(get_asgi_application())
+django_application = isolated(ASGIStaticFilesHandler(get_asgi_application()), THREADS)
 
 
 def websocket_urlpatterns(session_stack: Any) -> list[Any]:

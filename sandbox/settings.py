@@ -56,6 +56,7 @@ MAX_MESSAGE_BYTES = env.int(
     "MAX_MESSAGE_BYTES", default=64 * 1024, validate=validate.Range(64, 256 * 1024)
 )
 MAX_DEPTH = env.int("MAX_DEPTH", default=100, validate=validate.Range(1, 500))
+SYNC_THREADS = env.int("SYNC_THREADS", default=32, validate=validate.Range(1, 1000))
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
 
 try:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumers import contract
+from consumers import contract, contract_http
 from consumers.contract import Error, Limits, Request, answer, decode, encode
 from consumers.contract_http import STATUS, decode_http, encode_http
 from tests.support import oracle
@@ -32,7 +32,8 @@ def code(data: Frame) -> str:
 
 def test_imports_nothing_that_does_io() -> None:
     """The contract imports neither Django nor Channels nor an event loop nor a socket."""
-    tree = ast.parse(Path(contract.__file__).read_text())
+    sources = [Path(module.__file__).read_text() for module in (contract, contract_http)]
+    tree = ast.parse("\n".join(sources))
     imported = {
         name.partition(".")[0]
         for node in ast.walk(tree)
@@ -46,6 +47,7 @@ def test_imports_nothing_that_does_io() -> None:
     }
 
     assert imported == {
+        "consumers",
         "dataclasses",
         "decimal",
         "json",
@@ -60,7 +62,7 @@ def test_imports_nothing_that_does_io() -> None:
 def test_loads_without_django() -> None:
     """Importing the contract in a fresh interpreter loads neither Django nor asyncio."""
     program = (
-        "import sys, consumers.contract;"
+        "import sys, consumers.contract_http;"
         "print({'django', 'channels', 'asyncio', 'asgiref'} & set(sys.modules))"
     )
     run = subprocess.run(
