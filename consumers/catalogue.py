@@ -17,11 +17,13 @@ class Edition:
     sentence: str
     """What the edition shows."""
     probes: str = "contract"
-    """Which probes ``compare`` puts to it: the name of a group of ``sandbox.compare.probes``."""
+    """Which probes ``compare`` puts to it: a key of ``sandbox.compare.probes.TABLES``."""
     keeps_contract: bool = True
     """Replies are the contract's, byte for byte, and a ``delay`` is waited for."""
     isolated: bool = True
     """Synchronous code runs on threads that no other connection can block: routing/isolation.py."""
+    session: bool = False
+    """Its consumers find the session and the user in the scope: AuthMiddlewareStack is in front."""
     debug_only: bool = False
     """It has URLs only while ``DEBUG``."""
     origin_checked: bool = False
@@ -114,7 +116,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "stock",
-            "The classes of echo without thread isolation: one visitor can stall all.",
+            "The classes of echo without isolation: one that blocks delays all others.",
             isolated=False,
             debug_only=True,
             measured=True,
@@ -144,7 +146,11 @@ EDITIONS: dict[str, Edition] = {
             probes="worker",
         ),
         Edition(
-            "scope", "What a consumer knows about its connection.", probes="scope", answers=False
+            "scope",
+            "What a consumer knows about its connection.",
+            probes="scope",
+            session=True,
+            answers=False,
         ),
     )
 }

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from channels.auth import AuthMiddlewareStack
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
@@ -33,38 +34,34 @@ def is_mounted(exhibit: Exhibit) -> bool:
     return settings.DEBUG or not exhibit.edition.debug_only
 
 
-def mount(exhibit: Exhibit, session_stack: Any) -> Any:
-    """Make the ASGI application of an exhibit, with ``session_stack`` around it."""
+def mount(exhibit: Exhibit) -> Any:
+    """Make the ASGI application of an exhibit, with what its edition wants in front of it."""
     application = import_string(exhibit.consumer)
     if exhibit.is_consumer:
         application = application.as_asgi()
     if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
-    application = session_stack(application)
+    if exhibit.edition.session:
+        application = AuthMiddlewareStack(application)
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 
-# Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
-def _patterns(protocol: str, session_stack: Any) -> list[Any]:
+def _patterns(protocol: str, otherwise: Any) -> list[Any]:
+    # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
     return [
-        path(route, mount(exhibit, session_stack))
-        for exhibit in CATALOGUE
-        if exhibit.protocol == protocol and is_mounted(exhibit)
-        for route in exhibit.routes
+        *(
+            path(route, mount(exhibit))
+            for exhibit in CATALOGUE
+            if exhibit.protocol == protocol and is_mounted(exhibit)
+            for route in exhibit.routes
+        ),
+        re_path("", otherwise),
     ]
-
-
-def _otherwise(application: Any) -> Any:
-    return re_path("", application)
 
 
 # Django serves its static files under runserver only; here they are served under every server.
 django_application = isolated(ASGIStaticFilesHandler(get_asgi_application()), THREADS)
 
 
-def websocket_urlpatterns(session_stack: Any) -> list[Any]:
-    return [*_patterns("websocket", session_stack), _otherwise(not_found)]
-
-
-def http_urlpatterns(session_stack: Any) -> list[Any]:
-    return [*_patterns("http", session_stack), _otherwise(django_application)]
+websocket_urlpatterns = _patterns("websocket", otherwise=not_found)
+http_urlpatterns = _patterns("http", otherwise=django_application)

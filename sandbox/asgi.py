@@ -5,7 +5,6 @@ import os
 from threading import Thread
 
 import django
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
@@ -18,8 +17,8 @@ from sandbox.apps import report_redis  # noqa: E402 # needs the apps
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter(http_urlpatterns(AuthMiddlewareStack)),
-        "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns(AuthMiddlewareStack))),
+        "http": URLRouter(http_urlpatterns),
+        "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns)),
         "channel": ChannelNameRouter(channel_names),
     }
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from consumers import catalogue
 from consumers.catalogue import CATALOGUE, EDITIONS
 
-APPLICATION = "sandbox.bench.application:application"
+APPLICATION = "sandbox.asgi:application"
 PEERS = ("starlette", "fastapi")
 SCHEMES = {"websocket": "ws", "http": "http"}
 

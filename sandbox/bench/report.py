@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 SCHEMA = 2
-IN_FRONT = "nothing but URL routing in front of any exhibit"
+IN_FRONT = "URL routing and an origin check in front of every exhibit, and no session stack"
 
 
 class Ceiling(Struct, frozen=True):

@@ -110,6 +110,7 @@ def started(
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         everything = {
+            "ALLOWED_HOSTS": "127.0.0.1",
             "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
             "DEBUG": "1",  # the stock edition is mounted
             "LOG_LEVEL": "WARNING",

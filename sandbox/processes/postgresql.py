@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.processes.servers import child, free_port
+from sandbox.processes.child import child
+from sandbox.processes.servers import free_port
 
 STARTUP_SECONDS = 30.0
 PROGRAMS = ("initdb", "postgres", "pg_isready")

@@ -65,6 +65,7 @@ def stall(request: HttpRequest) -> HttpResponse:
         "delay": f"{min(1.0, settings.LIMITS.max_delay):g}",
         "file": ISOLATION,
         "lines": highlighted(ISOLATION),
+        "threads": settings.SYNC_THREADS,
     }
     return render(request, "site/stall.html", context)
 

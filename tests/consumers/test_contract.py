@@ -32,7 +32,7 @@ def code(data: Frame) -> str:
 
 def test_imports_nothing_that_does_io() -> None:
     """The contract imports neither Django nor Channels nor an event loop nor a socket."""
-    sources = [Path(module.__file__).read_text() for module in (contract, contract_http)]
+    sources = [Path(str(module.__file__)).read_text() for module in (contract, contract_http)]
     tree = ast.parse("\n".join(sources))
     imported = {
         name.partition(".")[0]

@@ -25,7 +25,7 @@ from consumers.tuned.mixins import (
 )
 
 CONSUMERS = Path(__file__).parents[2] / "consumers"
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 # An async consumer that ends closes old database connections: those of tests before it.
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db]
@@ -40,7 +40,7 @@ class Blocking:
     def receive(self, text_data: str) -> None:
         if text_data == "block":
             self.entered.set()
-            assert self.released.wait(PATIENCE)
+            assert self.released.wait(TIMEOUT)
         self.send(text_data)  # type: ignore[attr-defined] # of the consumer beside this class
 
 
@@ -64,14 +64,14 @@ class Echo(ThreadPoolDispatchMixin, WebsocketConsumer):
 @asynccontextmanager
 async def connected(consumer: Any) -> AsyncIterator[WebsocketCommunicator]:
     communicator = WebsocketCommunicator(consumer.as_asgi(), "/here/")
-    assert (await communicator.connect(PATIENCE))[0]
+    assert (await communicator.connect(TIMEOUT))[0]
     yield communicator
-    await communicator.disconnect(timeout=PATIENCE)
+    await communicator.disconnect(timeout=TIMEOUT)
 
 
 async def ask(communicator: WebsocketCommunicator, text: str) -> str:
     await communicator.send_to(text)
-    reply = await communicator.receive_from(PATIENCE)
+    reply = await communicator.receive_from(TIMEOUT)
     assert isinstance(reply, str)
     return reply
 
@@ -107,11 +107,11 @@ async def test_a_blocked_consumer_delays_no_tuned_one(
 
     async with connected(neighbour) as before, connected(blocker) as blocked:
         await blocked.send_to("block")
-        assert await asyncio.to_thread(blocking.entered.wait, PATIENCE)
+        assert await asyncio.to_thread(blocking.entered.wait, TIMEOUT)
         assert await ask(before, "hi") == "hi"
         assert not blocking.released.is_set()
         blocking.released.set()
-        assert await blocked.receive_from(PATIENCE) == "block"
+        assert await blocked.receive_from(TIMEOUT) == "block"
 
 
 async def test_the_replies_of_one_handler_keep_their_order() -> None:
@@ -125,7 +125,7 @@ async def test_the_replies_of_one_handler_keep_their_order() -> None:
     async with connected(Stutter) as communicator:
         for text in "ab":
             await communicator.send_to(text)
-        replies = [await communicator.receive_from(PATIENCE) for _ in range(6)]
+        replies = [await communicator.receive_from(TIMEOUT) for _ in range(6)]
 
     assert replies == ["a0", "a1", "a2", "b0", "b1", "b2"]
 
@@ -146,11 +146,11 @@ class Failing(Echo):
 async def test_an_exception_of_a_handler_reaches_the_server(consumer: Any) -> None:
     """A handler's exception ends the application with it, after what the handler had sent."""
     communicator = WebsocketCommunicator(consumer.as_asgi(), "/here/")
-    await communicator.connect(PATIENCE)
+    await communicator.connect(TIMEOUT)
 
     assert await ask(communicator, "hi") == "hi"
     with pytest.raises(LookupError, match="hi"):
-        await communicator.wait(PATIENCE)
+        await communicator.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
@@ -160,7 +160,7 @@ async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
     await communicator.send_input({"type": "websocket.unheard"})
 
     with pytest.raises(ValueError, match=r"No handler for message type websocket\.unheard"):
-        await communicator.wait(PATIENCE)
+        await communicator.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("headers", [[(b"X-Why", b"test")], {b"X-Why": b"test"}])
@@ -173,24 +173,26 @@ async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
 
     communicator = HttpCommunicator(Http.as_asgi(), "POST", "/here/", b"hi")
 
-    response = await communicator.get_response(PATIENCE)
+    response = await communicator.get_response(TIMEOUT)
     assert (response["status"], response["body"]) == (200, b"hi")
     assert response["headers"] == [(b"X-Why", b"test")]
-    await communicator.wait(PATIENCE)
+    await communicator.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
 async def test_a_consumer_on_a_layer_is_refused(consumer: Any) -> None:
-    """A consumer that would listen to a channel layer is told that it cannot with the mixin."""
+    """A consumer that would listen to a channel layer is refused, because the mixin would not receive from it."""
     layers = {"some": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     layered: Any = type("Layered", (consumer,), {"channel_layer_alias": "some"})
     communicator = WebsocketCommunicator(layered.as_asgi(), "/here/")
 
     with (
         override_settings(CHANNEL_LAYERS=layers),
-        pytest.raises(ImproperlyConfigured, match="Layered would not hear its channel layer"),
+        pytest.raises(
+            ImproperlyConfigured, match="Layered would not receive from its channel layer"
+        ),
     ):
-        await communicator.wait(PATIENCE)
+        await communicator.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
@@ -214,15 +216,15 @@ async def test_a_connection_that_has_ended_leaves_nothing_behind(consumer: Any) 
     assert [reference() for reference in ended] == [None]
 
 
-@pytest.mark.parametrize(("patience", "lines"), [(PATIENCE, 0), (-1.0, 3)])
+@pytest.mark.parametrize(("threshold", "lines"), [(TIMEOUT, 0), (-1.0, 3)])
 async def test_waiting_for_a_thread_is_logged(
-    patience: float, lines: int, caplog: pytest.LogCaptureFixture
+    threshold: float, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each handler that waits longer than ``patience`` for a thread writes a line to the log."""
-    impatient = type("Impatient", (Echo,), {"patience": patience})
+    """Each handler that waits longer than the threshold for a thread writes a line to the log."""
+    logging_echo = type("LoggingEcho", (Echo,), {"thread_wait_threshold": threshold})
 
     with caplog.at_level(logging.WARNING):
-        async with connected(impatient) as communicator:
+        async with connected(logging_echo) as communicator:
             await ask(communicator, "hi")
 
     assert [record.message for record in caplog.records] == [

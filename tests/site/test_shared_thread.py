@@ -16,10 +16,12 @@ SLEEP = 1.0
 @pytest.mark.parametrize(
     ("neighbour", "is_open", "waits"),
     [
+        pytest.param("stock/async-websocket", True, True, id="stock"),
+        pytest.param("stock/async-websocket", False, True, id="new-stock"),
         pytest.param("echo/websocket", True, False, id="isolated"),
-        pytest.param("echo/async-websocket", True, True, id="asynchronous"),
+        pytest.param("echo/async-websocket", True, False, id="isolated-async"),
+        pytest.param("echo/websocket", False, False, id="new-isolated"),
         pytest.param("tuned/async-websocket", True, False, id="tuned"),
-        pytest.param("echo/websocket", False, True, id="isolated-but-new"),
     ],
 )
 @pytest.mark.asyncio

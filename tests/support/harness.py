@@ -17,7 +17,7 @@ from sandbox.wire import http_connection, websocket
 from tests.support.oracle import expect, read
 from tests.support.strategies import Frame
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds after which a missing reply is a failure; never what a test measures."""
 
 examples_tried: Counter[str] = Counter()
@@ -115,9 +115,9 @@ class InProcessWebSocket:
 
     async def open(self) -> None:
         self.communicator = WebsocketCommunicator(application, self.path)
-        accepted, _ = await self.communicator.connect(PATIENCE)
+        accepted, _ = await self.communicator.connect(TIMEOUT)
         assert accepted
-        # A consumer that dies is noticed at once, not when patience ends.
+        # A consumer that dies is noticed at once, and not only after the timeout.
         self.communicator.future.add_done_callback(
             lambda _: self.communicator.output_queue.put_nowait({"type": "the consumer ended"})
         )
@@ -128,13 +128,13 @@ class InProcessWebSocket:
         await self.communicator.send_input({"type": "websocket.receive", key: frame})
 
     async def receive(self) -> bytes:
-        event = await self.communicator.receive_output(PATIENCE)
+        event = await self.communicator.receive_output(TIMEOUT)
         assert event["type"] == "websocket.send", event
         return str(event["text"]).encode()
 
     async def close(self, code: int) -> None:
         if not self.communicator.future.done():
-            await self.communicator.disconnect(code, timeout=PATIENCE)
+            await self.communicator.disconnect(code, timeout=TIMEOUT)
 
 
 class InProcessHttp:
@@ -189,7 +189,7 @@ class OnTheWireWebSocket:
         await self.connection.send(frame)
 
     async def receive(self) -> bytes:
-        reply = await self.connection.receive(PATIENCE)
+        reply = await self.connection.receive(TIMEOUT)
         assert isinstance(reply, str), reply
         return reply.encode()
 
