@@ -181,7 +181,7 @@ async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
 async def test_a_consumer_on_a_layer_is_refused(consumer: Any) -> None:
-    """A consumer that would listen to a channel layer is refused, because the mixin would not receive from it."""
+    """A consumer with a channel layer is refused, because the mixin would not receive from it."""
     layers = {"some": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     layered: Any = type("Layered", (consumer,), {"channel_layer_alias": "some"})
     communicator = WebsocketCommunicator(layered.as_asgi(), "/here/")
