@@ -868,6 +868,7 @@ SCOPE = (
 TABLES: dict[str, tuple[Probe, ...]] = {
     "contract": CONTRACT,
     "rooms": ROOMS,
+    "history": (),
     "worker": WORKER,
     "scope": SCOPE,
 }
