@@ -8,8 +8,8 @@ from django.conf import settings
 
 from consumers.contract import Error, Request, encode
 from consumers.history import async_orm
+from consumers.history.database import UNAVAILABLE, UnavailableError, database
 from consumers.history.member import Member, is_time_to_forget
-from consumers.history.outage import DATABASE_ERRORS, UNAVAILABLE, outage
 from consumers.history.replies import begin_after, error_reply, lost_reply, message_reply
 
 
@@ -25,15 +25,14 @@ class AsyncMember(Member):
             return request
         text = encode(request.message)
         try:
-            number = await self.orm.store(self.room.name, text)
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
+            with database:
+                number = await self.orm.store(self.room.name, text)
+        except UnavailableError:
             return UNAVAILABLE
-        outage.end()
         reply = message_reply(number, text)
         await self.announce(number, reply)
         if is_time_to_forget(number):
-            with suppress(*DATABASE_ERRORS):
+            with suppress(UnavailableError), database:
                 await self.orm.forget(self.room.name, number - settings.HISTORY_KEPT)
         return reply
 
@@ -44,9 +43,9 @@ class AsyncMember(Member):
         """
         await self.join()
         try:
-            newest: int = await self.orm.newest(self.room.name)
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
+            with database:
+                newest: int = await self.orm.newest(self.room.name)
+        except UnavailableError:
             return None
         return newest
 
@@ -68,16 +67,12 @@ class AsyncMember(Member):
 
     async def catch_up(self) -> None:
         """Send all that is stored and was not sent."""
-        try:
+        with suppress(UnavailableError), database:
             if not self.begun:
                 await self.start(await self.orm.newest(self.room.name))
             while page := await self.orm.missed(self.room.name, self.last):
                 for number, text in page:
                     await self.deliver(number, message_reply(number, text))
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
-        else:
-            outage.end()
 
     async def deliver(self, number: int, reply: str) -> None:
         """Send the next message, and first whether messages before it are gone."""

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from consumers.contract import Error, Request, encode
 from consumers.history import plain_orm
+from consumers.history.database import UNAVAILABLE, UnavailableError, database
 from consumers.history.member import Member, is_time_to_forget
-from consumers.history.outage import DATABASE_ERRORS, UNAVAILABLE, outage
 from consumers.history.replies import begin_after, error_reply, lost_reply, message_reply
 
 
@@ -26,15 +26,14 @@ class SyncMember(Member):
             return request
         text = encode(request.message)
         try:
-            number = self.orm.store(self.room.name, text)
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
+            with database:
+                number = self.orm.store(self.room.name, text)
+        except UnavailableError:
             return UNAVAILABLE
-        outage.end()
         reply = message_reply(number, text)
         async_to_sync(self.announce)(number, reply)
         if is_time_to_forget(number):
-            with suppress(*DATABASE_ERRORS):
+            with suppress(UnavailableError), database:
                 self.orm.forget(self.room.name, number - settings.HISTORY_KEPT)
         return reply
 
@@ -45,9 +44,9 @@ class SyncMember(Member):
         """
         async_to_sync(self.join)()
         try:
-            newest: int = self.orm.newest(self.room.name)
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
+            with database:
+                newest: int = self.orm.newest(self.room.name)
+        except UnavailableError:
             return None
         return newest
 
@@ -69,16 +68,12 @@ class SyncMember(Member):
 
     def catch_up(self) -> None:
         """Send all that is stored and was not sent."""
-        try:
+        with suppress(UnavailableError), database:
             if not self.begun:
                 self.start(self.orm.newest(self.room.name))
             while page := self.orm.missed(self.room.name, self.last):
                 for number, text in page:
                     self.deliver(number, message_reply(number, text))
-        except DATABASE_ERRORS as error:
-            outage.begin(error)
-        else:
-            outage.end()
 
     def deliver(self, number: int, reply: str) -> None:
         """Send the next message, and first whether messages before it are gone."""

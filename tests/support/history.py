@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from asyncio import Queue, Task, create_task, timeout
-from collections.abc import AsyncIterator, Iterator
+from asyncio import Queue, Task, TaskGroup, create_task, timeout
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from threading import Barrier
@@ -17,7 +17,7 @@ from django.db import connections
 from consumers.catalogue import Exhibit, exhibits
 from routing.urls import THREADS
 from sandbox.asgi import application
-from sandbox.wire import ClosedError, WebSocket, http, websocket
+from sandbox.wire import WebSocket, http, websocket
 
 TIMEOUT = 20.0
 """Seconds after which a test fails."""
@@ -95,7 +95,7 @@ class InProcess:
         headers = [(b"host", b"localhost"), (b"accept", b"text/event-stream")]
         if self.last_event_id:
             headers.append((b"last-event-id", self.last_event_id.encode()))
-        whole: dict[str, Any] = {
+        whole: Any = {
             "type": self.exhibit.protocol,
             "method": method,
             "path": self.exhibit.url_in(self.room),
@@ -197,17 +197,24 @@ class OnTheWire:
     async def _follow(self, url: str) -> None:
         parts = urlsplit(url)
         self.reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        self.stack.callback(writer.transport.abort)
+        self.stack.push_async_callback(_close_connection, writer)
         last = "" if self.after is None else f"Last-Event-ID: {self.after}\r\n"
-        # HTTP/1.0 has no chunks.
         writer.write(
-            f"GET {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\n"
+            f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             f"Accept: text/event-stream\r\n{last}\r\n".encode()
         )
+        self.unread = b""
         async with timeout(TIMEOUT):
             head = await self.reader.readuntil(b"\r\n\r\n")
             assert b" 200 " in head, head
-            assert await self.reader.readuntil(b"\n\n") == b": following\n\n"
+            assert await self._block() == ": following\n\n"
+
+    async def _block(self) -> str:
+        while b"\n\n" not in self.unread:
+            size = int(await self.reader.readline(), 16)
+            self.unread += (await self.reader.readexactly(size + 2))[:size]
+        block, separator, self.unread = self.unread.partition(b"\n\n")
+        return (block + separator).decode()
 
     async def send(self, text: str) -> None:
         if self.is_http:
@@ -218,14 +225,19 @@ class OnTheWire:
     async def receive(self) -> str:
         if not self.is_http:
             return str(await self.socket.receive(timeout=TIMEOUT))
-        try:
-            async with timeout(TIMEOUT):
-                return read_event((await self.reader.readuntil(b"\n\n")).decode())
-        except asyncio.IncompleteReadError as error:
-            raise ClosedError(1006) from error
+        async with timeout(TIMEOUT):
+            while (block := await self._block()).startswith(":"):  # a comment
+                pass
+            return read_event(block)
 
     async def leave(self) -> None:
         await self.stack.aclose()
+
+
+async def _close_connection(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def post(url: str, room: str, text: str) -> int:
@@ -259,3 +271,10 @@ async def received_nothing(member: InProcess, seconds: float) -> bool:
             await member.event()
             return False
     return True
+
+
+async def all_receive(members: Iterable[Member], last: int) -> list[list[str]]:
+    """Let all members receive until the message with that id."""
+    async with TaskGroup() as group:
+        tasks = [group.create_task(receive_all(member, last)) for member in members]
+    return [task.result() for task in tasks]
