@@ -8,8 +8,8 @@ from django.conf import settings
 
 from consumers.contract import Error, Request, encode
 from consumers.history import async_orm
-from consumers.history.database import UNAVAILABLE, UnavailableError, database
 from consumers.history.member import Member, is_time_to_forget
+from consumers.history.outage import UNAVAILABLE, UnavailableError
 from consumers.history.replies import begin_after, error_reply, lost_reply, message_reply
 
 
@@ -25,14 +25,13 @@ class AsyncMember(Member):
             return request
         text = encode(request.message)
         try:
-            with database:
-                number = await self.orm.store(self.room.name, text)
+            number = await self.orm.store(self.room.name, text)
         except UnavailableError:
             return UNAVAILABLE
         reply = message_reply(number, text)
         await self.announce(number, reply)
         if is_time_to_forget(number):
-            with suppress(UnavailableError), database:
+            with suppress(UnavailableError):
                 await self.orm.forget(self.room.name, number - settings.HISTORY_KEPT)
         return reply
 
@@ -43,8 +42,7 @@ class AsyncMember(Member):
         """
         await self.join()
         try:
-            with database:
-                newest: int = await self.orm.newest(self.room.name)
+            newest: int = await self.orm.newest(self.room.name)
         except UnavailableError:
             return None
         return newest
@@ -67,7 +65,7 @@ class AsyncMember(Member):
 
     async def catch_up(self) -> None:
         """Send all that is stored and was not sent."""
-        with suppress(UnavailableError), database:
+        with suppress(UnavailableError):
             if not self.begun:
                 await self.start(await self.orm.newest(self.room.name))
             while page := await self.orm.missed(self.room.name, self.last):

@@ -1,6 +1,9 @@
 """What the rooms remember."""
 
+from typing import Any
+
 from django.db import models
+from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 
@@ -23,12 +26,12 @@ class Message(models.Model):
         return f"{self.room} {self.number}"
 
 
-def next_number(room: str) -> models.expressions.Combinable:
-    """Compute the number in the INSERT itself.
+def numbered(room: str, text: str) -> dict[str, Any]:
+    """Return what to create a message with: its INSERT computes the next number of the room.
 
     A number is given only after the one before it is committed, so a reader that sees a message
     sees all that come before it. On PostgreSQL two INSERTs at the same time can get the same
     number: then one of them raises IntegrityError.
     """
     newest = Message.objects.filter(room=room).order_by("-number").values("number")[:1]
-    return Coalesce(models.Subquery(newest), 0) + 1
+    return {"room": room, "number": Coalesce(Subquery(newest), 0) + 1, "text": text}

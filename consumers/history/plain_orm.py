@@ -1,9 +1,13 @@
-"""The database in the idiom of synchronous code: Django's ORM."""
+"""The database in the idiom of synchronous code: Django's ORM.
+
+Each function raises UnavailableError while the database does not answer.
+"""
 
 from django.db import IntegrityError
 from django.db.models import Max
 
-from consumers.history.models import Message, next_number
+from consumers.history.models import Message, numbered
+from consumers.history.outage import outage
 
 PAGE = 100
 """Messages a query: nobody's memory has to hold a whole room."""
@@ -11,26 +15,30 @@ PAGE = 100
 
 def store(room: str, text: str) -> int:
     """Store a message, and return its number."""
-    while True:
-        try:
-            message = Message.objects.create(room=room, number=next_number(room), text=text)
-        except IntegrityError:  # another message got this number first
-            continue
-        return message.number
+    with outage.watch():
+        while True:
+            try:
+                message = Message.objects.create(**numbered(room, text))
+            except IntegrityError:  # another message got this number first
+                continue
+            return message.number
 
 
 def newest(room: str) -> int:
     """Return the number of the newest message, 0 if there is none."""
-    found = Message.objects.filter(room=room).aggregate(number=Max("number"))
+    with outage.watch():
+        found = Message.objects.filter(room=room).aggregate(number=Max("number"))
     return found["number"] or 0
 
 
 def missed(room: str, last: int) -> list[tuple[int, str]]:
     """Return number and text of the first messages after ``last``, a page of them."""
     messages = Message.objects.filter(room=room, number__gt=last).order_by("number")
-    return [(message.number, message.text) for message in messages[:PAGE]]
+    with outage.watch():
+        return [(message.number, message.text) for message in messages[:PAGE]]
 
 
 def forget(room: str, last: int) -> None:
     """Delete the messages up to ``last``."""
-    Message.objects.filter(room=room, number__lte=last).delete()
+    with outage.watch():
+        Message.objects.filter(room=room, number__lte=last).delete()

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from consumers.contract import Error, Request, encode
 from consumers.history import plain_orm
-from consumers.history.database import UNAVAILABLE, UnavailableError, database
 from consumers.history.member import Member, is_time_to_forget
+from consumers.history.outage import UNAVAILABLE, UnavailableError
 from consumers.history.replies import begin_after, error_reply, lost_reply, message_reply
 
 
@@ -26,14 +26,13 @@ class SyncMember(Member):
             return request
         text = encode(request.message)
         try:
-            with database:
-                number = self.orm.store(self.room.name, text)
+            number = self.orm.store(self.room.name, text)
         except UnavailableError:
             return UNAVAILABLE
         reply = message_reply(number, text)
         async_to_sync(self.announce)(number, reply)
         if is_time_to_forget(number):
-            with suppress(UnavailableError), database:
+            with suppress(UnavailableError):
                 self.orm.forget(self.room.name, number - settings.HISTORY_KEPT)
         return reply
 
@@ -44,8 +43,7 @@ class SyncMember(Member):
         """
         async_to_sync(self.join)()
         try:
-            with database:
-                newest: int = self.orm.newest(self.room.name)
+            newest: int = self.orm.newest(self.room.name)
         except UnavailableError:
             return None
         return newest
@@ -68,7 +66,7 @@ class SyncMember(Member):
 
     def catch_up(self) -> None:
         """Send all that is stored and was not sent."""
-        with suppress(UnavailableError), database:
+        with suppress(UnavailableError):
             if not self.begun:
                 self.start(self.orm.newest(self.room.name))
             while page := self.orm.missed(self.room.name, self.last):
