@@ -28,10 +28,11 @@ class Outage:
     line when an outage begins and one when it ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._lasts = False
         self._next_attempt = 0.0
-        self._last_answer = 0.0
+        self._ended_at = 0.0
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -44,7 +45,7 @@ class Outage:
         try:
             yield
         except (DatabaseError, InterfaceError) as error:
-            if began >= self._last_answer:  # or the database has answered in the meantime
+            if began >= self._ended_at:  # or the database has answered in the meantime
                 self._begin(error)
             raise UnavailableError from error
         else:
@@ -57,14 +58,16 @@ class Outage:
             self._lasts = True
             reason = str(error).partition("\n")[0]
             advice = ": run manage.py migrate" if "history_message" in reason else ""
-            logger.warning("The database does not answer: %s%s.", reason, advice)
+            logger.warning("The database cannot be %s: %s%s.", self._what, reason, advice)
 
     def _end(self) -> None:
-        self._last_answer = monotonic()
         if self._lasts:
             self._lasts = False
-            logger.warning("The database answers again.")
+            self._ended_at = monotonic()
+            logger.warning("The database can be %s again.", self._what)
 
 
-outage = Outage()
-"""That of this process."""
+# Those of this process. A database that cannot be written, because it is locked or its disk is full,
+# can be read still.
+reading = Outage("read")
+writing = Outage("written")

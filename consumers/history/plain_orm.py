@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.db.models import Max
 
 from consumers.history.models import Message, numbered
-from consumers.history.outage import outage
+from consumers.history.outage import reading, writing
 
 PAGE = 100
 """Messages a query: nobody's memory has to hold a whole room."""
@@ -15,7 +15,7 @@ PAGE = 100
 
 def store(room: str, text: str) -> int:
     """Store a message, and return its number."""
-    with outage.watch():
+    with writing.watch():
         while True:
             try:
                 message = Message.objects.create(**numbered(room, text))
@@ -26,7 +26,7 @@ def store(room: str, text: str) -> int:
 
 def newest(room: str) -> int:
     """Return the number of the newest message, 0 if there is none."""
-    with outage.watch():
+    with reading.watch():
         found = Message.objects.filter(room=room).aggregate(number=Max("number"))
     return found["number"] or 0
 
@@ -34,11 +34,11 @@ def newest(room: str) -> int:
 def missed(room: str, last: int) -> list[tuple[int, str]]:
     """Return number and text of the first messages after ``last``, a page of them."""
     messages = Message.objects.filter(room=room, number__gt=last).order_by("number")
-    with outage.watch():
+    with reading.watch():
         return [(message.number, message.text) for message in messages[:PAGE]]
 
 
 def forget(room: str, last: int) -> None:
     """Delete the messages up to ``last``."""
-    with outage.watch():
+    with writing.watch():
         Message.objects.filter(room=room, number__lte=last).delete()
