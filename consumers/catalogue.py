@@ -141,6 +141,29 @@ EDITIONS: dict[str, Edition] = {
             has_event_stream=True,
         ),
         Edition(
+            "history",
+            "A room that remembers: a client that reconnects gets what it missed.",
+            probes="history",
+            keeps_contract=False,
+            origin_checked=True,
+            http_status=202,
+            has_event_stream=True,
+        ),
+        Edition(
+            "history-wrapped",
+            "The history consumer with the plain ORM in database_sync_to_async.",
+            probes="history",
+            keeps_contract=False,
+        ),
+        Edition(
+            "history-stock",
+            "The consumer of history-wrapped without thread isolation.",
+            probes="history",
+            keeps_contract=False,
+            isolated=False,
+            debug_only=True,
+        ),
+        Edition(
             "worker",
             "An echo done by a consumer in another process, run by runworker.",
             probes="worker",
@@ -188,13 +211,14 @@ CATALOGUE: tuple[Exhibit, ...] = (
     # No consumer at all.
     Exhibit("baseline/websocket", "consumers.baseline.websocket.application"),
     Exhibit("baseline/http", "consumers.baseline.http.application"),
-    # Through the channel layer.
+    # Through the channel layer, and through the database.
     *(
         Exhibit(
-            f"rooms/{slug}",
-            f"consumers.rooms.{slug.replace('-', '_')}.RoomConsumer",
-            route=f"rooms/<room:room>/{slug}/",
+            f"{edition}/{slug}",
+            f"consumers.{edition}.{slug.replace('-', '_')}.{consumer}",
+            route=f"{edition}/<room:room>/{slug}/",
         )
+        for edition, consumer in (("rooms", "RoomConsumer"), ("history", "HistoryConsumer"))
         for slug in (
             "websocket",
             "async-websocket",
@@ -202,6 +226,15 @@ CATALOGUE: tuple[Exhibit, ...] = (
             "async-json-websocket",
             "async-http",
         )
+    ),
+    # Another way to the database, with thread isolation and without.
+    *(
+        Exhibit(
+            f"{edition}/async-websocket",
+            "consumers.history_wrapped.async_websocket.WrappedConsumer",
+            route=f"{edition}/<room:room>/async-websocket/",
+        )
+        for edition in ("history-wrapped", "history-stock")
     ),
     Exhibit("worker/async-json-websocket", "consumers.worker.async_json_websocket.EchoConsumer"),
     # What a consumer knows about its connection.

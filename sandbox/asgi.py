@@ -6,6 +6,7 @@ from threading import Thread
 
 import django
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
+from django.db.backends.signals import connection_created
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 django.setup(set_prefix=False)  # before anything that imports a model
@@ -14,6 +15,7 @@ from routing.channels import channel_names  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_redis  # noqa: E402 # needs the apps
+from sandbox.database import limit_waiting  # noqa: E402 # needs the apps
 
 application = ProtocolTypeRouter(
     {
@@ -23,6 +25,7 @@ application = ProtocolTypeRouter(
     }
 )
 
+connection_created.connect(limit_waiting)  # of servers: a migration may take its time
 Thread(target=report_redis, daemon=True).start()  # a Redis that does not answer delays no start
 
 # What has been loaded stays. Without this, each full garbage collection looks at all of it: Daphne

@@ -21,9 +21,10 @@ class Member(AsyncConsumer):
 
     channel_layer_alias = "rooms"
     joined = False
+    group_prefix = "room."
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.group = "room." + scope["url_route"]["kwargs"]["room"]
+        self.group = self.group_prefix + scope["url_route"]["kwargs"]["room"]
         try:
             await super().__call__(scope, receive, send)
         except LAYER_ERRORS:

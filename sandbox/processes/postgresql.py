@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -35,48 +36,75 @@ def postgresql(max_connections: int = 100) -> Iterator[str]:
 
     Raises FileNotFoundError where there is no PostgreSQL, TimeoutError where it does not start.
     """
+    with cluster(max_connections) as stopped, stopped.running():
+        yield stopped.url
+
+
+@contextmanager
+def cluster(max_connections: int = 100) -> Iterator["Cluster"]:
+    """Make a new, empty cluster that does not run yet. Raises FileNotFoundError."""
     programs = find_postgresql()
     if programs is None:
         raise FileNotFoundError("There is no PostgreSQL on PATH or in Debian's folder.")
-    # PostgreSQL refuses to run as root.
-    user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
-    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        data = Path(folder) / "data"
-        data.mkdir()
-        if user:
-            shutil.chown(data, "postgres")
+        yield Cluster(programs, Path(folder), max_connections)
+
+
+class Cluster:
+    """A database that can be started again and again, with the same data on the same port."""
+
+    def __init__(self, programs: Path, folder: Path, max_connections: int) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._data = folder / "data"
+        # PostgreSQL refuses to run as root.
+        self._user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
+        self._port = free_port()
+        self._max_connections = max_connections
+        folder.chmod(0o755)
+        self._data.mkdir()
+        if self._user:
+            shutil.chown(self._data, "postgres")
+        initdb = f"{programs}/initdb"
         subprocess.run(  # noqa: S603 # the command is ours
-            [f"{programs}/initdb", "-D", str(data), "-A", "trust", "-U", "sandbox", "--no-sync"],
+            [initdb, "-D", str(self._data), "-A", "trust", "-U", "sandbox", "--no-sync"],
             check=True,
             capture_output=True,
             cwd=folder,
-            **user,
+            **self._user,
         )
+
+    @property
+    def url(self) -> str:
+        return f"postgres://sandbox@127.0.0.1:{self._port}/postgres"
+
+    @contextmanager
+    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run the server until the block ends. Raises TimeoutError."""
         options = {
             "listen_addresses": "127.0.0.1",
-            "port": port,
-            "max_connections": max_connections,
-            "unix_socket_directories": data,
+            "port": self._port,
+            "max_connections": self._max_connections,
+            "unix_socket_directories": self._data,
             "fsync": "off",
         }
         settings = [f"-c{name}={value}" for name, value in options.items()]
         with child(
-            [f"{programs}/postgres", "-D", str(data), *settings],
-            cwd=folder,
+            [f"{self._programs}/postgres", "-D", str(self._data), *settings],
+            cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            **user,
+            **self._user,
         ) as process:
-            _wait_until_it_answers(programs, process, port)
-            yield f"postgres://sandbox@127.0.0.1:{port}/postgres"
+            self._wait_until_it_answers(process)
+            yield process
+            process.send_signal(signal.SIGINT)  # SIGTERM would wait until all clients have gone
+            process.wait(STARTUP_SECONDS)
 
-
-def _wait_until_it_answers(programs: Path, process: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + STARTUP_SECONDS
-    is_ready = [f"{programs}/pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
-    while subprocess.run(is_ready, check=False).returncode:  # noqa: S603 # the command is ours
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError("PostgreSQL did not start.")
-        time.sleep(0.05)
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + STARTUP_SECONDS
+        is_ready = [f"{self._programs}/pg_isready", "-q", "-h127.0.0.1", f"-p{self._port}"]
+        while subprocess.run(is_ready, check=False).returncode:  # noqa: S603 # the command is ours
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError("PostgreSQL did not start.")
+            time.sleep(0.05)

@@ -1,0 +1,44 @@
+"""The database in the idiom of asynchronous code: Django's asynchronous ORM.
+
+Each function raises UnavailableError while the database does not answer.
+"""
+
+from django.db import IntegrityError
+from django.db.models import Max
+
+from consumers.history.models import Message, numbered
+from consumers.history.outage import reading, writing
+
+PAGE = 100
+"""Messages a query: nobody's memory has to hold a whole room."""
+
+
+async def store(room: str, text: str) -> int:
+    """Store a message, and return its number."""
+    with writing.watch():
+        while True:
+            try:
+                message = await Message.objects.acreate(**numbered(room, text))
+            except IntegrityError:  # another message got this number first
+                continue
+            return message.number
+
+
+async def newest(room: str) -> int:
+    """Return the number of the newest message, 0 if there is none."""
+    with reading.watch():
+        found = await Message.objects.filter(room=room).aaggregate(number=Max("number"))
+    return found["number"] or 0
+
+
+async def missed(room: str, last: int) -> list[tuple[int, str]]:
+    """Return number and text of the first messages after ``last``, a page of them."""
+    messages = Message.objects.filter(room=room, number__gt=last).order_by("number")
+    with reading.watch():
+        return [(message.number, message.text) async for message in messages[:PAGE]]
+
+
+async def forget(room: str, last: int) -> None:
+    """Delete the messages up to ``last``."""
+    with writing.watch():
+        await Message.objects.filter(room=room, number__lte=last).adelete()

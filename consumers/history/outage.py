@@ -1,0 +1,73 @@
+"""What happens while the database does not answer."""
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from django.db import DatabaseError, InterfaceError
+
+from consumers.contract import Error
+
+logger = logging.getLogger("consumers")
+
+PAUSE = 1.0
+"""Seconds between two attempts to reach a database that does not answer."""
+UNAVAILABLE = Error("unavailable", "The database does not answer: try again in a moment.")
+
+
+class UnavailableError(Exception):
+    """The database does not answer."""
+
+
+class Outage:
+    """Lets one attempt at a time reach a database that does not answer.
+
+    All others fail at once, for each attempt can hold a thread until a timeout. The log has one
+    line when an outage begins and one when it ends.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lasts = False
+        self._next_attempt = 0.0
+        self._ended_at = 0.0
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Put this around what asks the database. Raises UnavailableError."""
+        began = monotonic()
+        if self._lasts:
+            if began < self._next_attempt:
+                raise UnavailableError
+            self._next_attempt = math.inf
+        try:
+            yield
+        except (DatabaseError, InterfaceError) as error:
+            if began >= self._ended_at:  # or the database has answered in the meantime
+                self._begin(error)
+            raise UnavailableError from error
+        else:
+            self._end()
+        finally:
+            self._next_attempt = monotonic() + PAUSE
+
+    def _begin(self, error: Exception) -> None:
+        if not self._lasts:
+            self._lasts = True
+            reason = str(error).partition("\n")[0]
+            advice = ": run manage.py migrate" if "history_message" in reason else ""
+            logger.warning("The database cannot be %s: %s%s.", self._what, reason, advice)
+
+    def _end(self) -> None:
+        if self._lasts:
+            self._lasts = False
+            self._ended_at = monotonic()
+            logger.warning("The database can be %s again.", self._what)
+
+
+# Those of this process. A database that cannot be written, because it is locked or its disk is full,
+# can be read still.
+reading = Outage("read")
+writing = Outage("written")
