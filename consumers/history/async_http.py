@@ -9,7 +9,8 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.channel_layer import UNAVAILABLE
-from consumers.contract import Error, decode_http, encode_http, headers
+from consumers.contract import Error
+from consumers.contract_http import decode_http, encode_http, json_headers
 from consumers.history.async_member import AsyncMember
 
 KEEP_ALIVE = 15.0
@@ -55,7 +56,7 @@ class HistoryConsumer(AsyncMember, AsyncHttpConsumer):
             await self.send_response(**encode_http(method, published)._asdict())
         else:
             reply = published.encode()
-            await self.send_response(202, reply, headers=headers(reply))
+            await self.send_response(202, reply, headers=json_headers(reply))
 
     async def follow(self) -> None:
         connection_log.received(self.scope)
@@ -93,7 +94,7 @@ class HistoryConsumer(AsyncMember, AsyncHttpConsumer):
     async def disconnect(self) -> None:
         connection_log.disconnected(self.scope)
 
-    async def turn_away(self, send: Any) -> None:
+    async def close_unavailable(self, send: Any) -> None:
         self.base_send = send
         if self.joined:
             await self.send_body(b"")  # ends the stream: an EventSource reconnects by itself

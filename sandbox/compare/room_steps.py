@@ -57,12 +57,12 @@ class HearAll:
     messages: int = 1
 
     async def run(self, session: Session) -> Observation:
-        heard = await gather(*(_hear(one, self.messages) for one in session.members.values()))
+        heard = await gather(*(hear(one, self.messages) for one in session.members.values()))
         slugs = (exhibit.slug for exhibit in session.members)
         return Heard(tuple(zip(slugs, heard, strict=True)))
 
 
-def all_hear(*messages: str) -> Heard:
+def allhear(*messages: str) -> Heard:
     """What HearAll returns when every member hears the same."""
     replies = tuple(map(Reply, messages))
     return Heard(tuple((exhibit.slug, replies) for exhibit in exhibits("rooms")))
@@ -77,7 +77,7 @@ class SayInTwoRooms:
         members = [await session.join(session.exhibit, room) for room in rooms.values()]
         for name, room in rooms.items():
             await _post(session, room, json.dumps({"message": name}))
-        heard = [await _hear(member, 1) for member in members]
+        heard = [await hear(member, 1) for member in members]
         return Heard(tuple(zip(rooms, heard, strict=True)))
 
 
@@ -87,7 +87,7 @@ async def _post(session: Session, room: str, text: str) -> wire.Response:
     return await wire.http("POST", url, body=text.encode(), trace=session.trace)
 
 
-async def _hear(member: Member, messages: int) -> tuple[Observation, ...]:
+async def hear(member: Member, messages: int) -> tuple[Observation, ...]:
     heard: list[Observation] = []
     while len(heard) < messages:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
 from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
+from sandbox.processes.migration import migrate
 from sandbox.processes.servers import ARGUMENTS, serve
 from sandbox.wire import TIMEOUT, ClosedError, http
 
@@ -22,7 +23,10 @@ class UnreachableError(Exception):
 
 @contextmanager
 def started(server: str) -> Iterator[Target]:
-    """Start a server with the settings that the probes are written for. Raises ServerError."""
+    """Start a server with the settings that the probes are written for, and a migrated database.
+
+    Raises ServerError.
+    """
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **SETTINGS,
@@ -31,6 +35,7 @@ def started(server: str) -> Iterator[Target]:
             "DEBUG": "1",  # the stock edition is mounted
             "LOG_LEVEL": "INFO",  # disconnects are logged
         }
+        migrate(environment["DATABASE_URL"])
         with serve(server, environment=environment) as running:
             yield Target(server, running.version, running.url, running.log)
 

@@ -1,7 +1,7 @@
 """One exhibit on one server while one probe is put to it: its connections, and what came back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -75,13 +75,17 @@ class Session:
         self.addresses[on] = connection.local_address
         return connection
 
-    async def join(self, exhibit: Exhibit, room: str) -> Member:
-        url = self.url + exhibit.url_in(room)
+    async def join(
+        self, exhibit: Exhibit, room: str, query: str = "", headers: Iterable[wire.Header] = ()
+    ) -> Member:
+        url = self.url + exhibit.url_in(room) + query
         if exhibit.protocol == "websocket":
             return await self._connections.enter_async_context(
-                wire.websocket(url, trace=self.trace)
+                wire.websocket(url, headers=headers, trace=self.trace)
             )
-        return await self._connections.enter_async_context(wire.event_stream(url, trace=self.trace))
+        return await self._connections.enter_async_context(
+            wire.event_stream(url, headers=headers, trace=self.trace)
+        )
 
     async def websocket(self, on: int = 1) -> wire.WebSocket:
         return self._websockets.get(on) or await self.open(on)

@@ -4,15 +4,17 @@ It is not httpx-sse, which hides the comment that opens a stream, and ends at th
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from websockets.frames import CloseCode
 
-from sandbox.wire.http_client import HttpConnection, http_connection, target_of
+from sandbox.wire.http_client import Header, HttpConnection, http_connection, target_of
 from sandbox.wire.stream import TIMEOUT, ClosedError, RefusedError
 from sandbox.wire.trace import Trace
+
+STREAM = ("Accept", "text/event-stream")
 
 
 class EventStream:
@@ -25,10 +27,12 @@ class EventStream:
     async def receive(self, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109 # a caller changes the default
         """Return the data of the next event. Raises ClosedError, TimeoutError."""
         async with asyncio.timeout(timeout):
-            while not (block := await self.receive_block()).startswith("data: "):
-                pass  # a comment
-        self._connection.stream.record("event", block.encode())
-        return block.removeprefix("data: ")
+            while True:
+                block = await self.receive_block()
+                lines = [line for line in block.splitlines() if line.startswith("data: ")]
+                if lines:  # otherwise it is a comment
+                    self._connection.stream.record("event", block.encode())
+                    return "\n".join(line.removeprefix("data: ") for line in lines)
 
     async def receive_block(self) -> str:
         """Return what comes before the next empty line: an event or a comment."""
@@ -46,7 +50,9 @@ class EventStream:
 
 
 @asynccontextmanager
-async def event_stream(url: str, *, trace: Trace | None = None) -> AsyncIterator[EventStream]:
+async def event_stream(
+    url: str, *, headers: Iterable[Header] = (), trace: Trace | None = None
+) -> AsyncIterator[EventStream]:
     """Follow a URL that sends events, and leave in the middle.
 
     The stream is open once its first event or comment has come: from then on the server has made
@@ -55,7 +61,7 @@ async def event_stream(url: str, *, trace: Trace | None = None) -> AsyncIterator
     async with http_connection(url, trace=trace) as connection:
         stream = EventStream(connection)
         async with asyncio.timeout(TIMEOUT):
-            await connection.send("GET", target_of(url), headers=[("Accept", "text/event-stream")])
+            await connection.send("GET", target_of(url), headers=[STREAM, *headers])
             response = await connection.receive_head()
             if response.status != HTTPStatus.OK:
                 raise RefusedError(response.status)

@@ -12,6 +12,7 @@ from sandbox.compare.probe import Probe
 from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
 from sandbox.compare.probes.handshake import HANDSHAKE
+from sandbox.compare.probes.history import HISTORY, HISTORY_HTTP, KEPT
 from sandbox.compare.probes.http import HTTP
 from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
@@ -26,8 +27,13 @@ from sandbox.compare.probes.values import VALUES
 from sandbox.compare.probes.violations import VIOLATIONS
 from sandbox.compare.probes.worker import WORKER
 
-SETTINGS = {"MAX_DELAY": "1.0", "MAX_MESSAGE_BYTES": "65536", "MAX_DEPTH": "100"}
-"""The settings that the tables are written for; they are the defaults."""
+SETTINGS = {
+    "MAX_DELAY": "1.0",
+    "MAX_MESSAGE_BYTES": "65536",
+    "MAX_DEPTH": "100",
+    "HISTORY_KEPT": str(KEPT),
+}
+"""The settings that the tables are written for; the limits are the defaults."""
 
 CONTRACT: tuple[Probe, ...] = (
     *VALUES,
@@ -58,8 +64,8 @@ NOT_IN_ROOMS = {
 }
 
 
-def _needs_no_worker(probe: Probe) -> bool:
-    """Without a worker a connection knows what is wrong with a request, and how to close."""
+def _expects_no_echo(probe: Probe) -> bool:
+    """Whether the answer shows only what is wrong with a request, or how a connection ends."""
     return probe.only != "http" and all(
         isinstance(seen, ErrorReply | Closed) for seen in probe.expected
     )
@@ -72,6 +78,7 @@ TABLES: dict[str, tuple[Probe, ...]] = {
         *ROOM_HTTP,
         *ROOM,
     ),
-    "worker": (*filter(_needs_no_worker, CONTRACT), *WORKER),
+    "history": (*filter(_expects_no_echo, CONTRACT), *HISTORY_HTTP, *HISTORY),
+    "worker": (*filter(_expects_no_echo, CONTRACT), *WORKER),
     "scope": SCOPE,
 }
