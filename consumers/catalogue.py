@@ -112,7 +112,7 @@ EDITIONS: dict[str, Edition] = {
             "The same echo as tutorials write it, with no care for bad input.",
             keeps_contract=False,
             measured=True,
-            costs_as="stock",
+            costs_as="echo",
         ),
         Edition(
             "stock",
