@@ -93,8 +93,8 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "workers": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
 }
 if REDIS_URL:
-    # By default redis-py stops reading after 5 seconds, which is as long as the core layer waits for
-    # a message: an idle worker would end. A connection that was idle while Redis restarted shows it
+    # By default redis-py stops reading after 5 seconds, as long as the core layer waits for a
+    # message: an idle worker would end. A connection that was idle while Redis restarted shows it
     # only when it is used, so there is one more attempt.
     HOST = {
         "address": REDIS_URL,
