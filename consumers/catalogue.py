@@ -1,7 +1,7 @@
 """Every exhibit, which is one consumer at one URL, and what is true of each edition.
 
 The routes, the test ids, ``compare``, ``bench`` and the page are all made from these two lists.
-To add an edition: a folder beside this file, one ``Edition``, one ``Exhibit`` for each consumer.
+To add an edition: a folder next to this file, one ``Edition``, one ``Exhibit`` for each consumer.
 """
 
 import re
@@ -35,7 +35,7 @@ class Edition:
     answers: bool = True
     """Requests are answered. Otherwise the consumer speaks by itself, when a client connects."""
     measured: bool = False
-    """``bench`` measures it unless told otherwise."""
+    """``bench`` measures it unless asked for others."""
     is_baseline: bool = False
     """``bench`` measures all others against it."""
     costs_as: str = ""
@@ -112,7 +112,7 @@ EDITIONS: dict[str, Edition] = {
             "The same echo as tutorials write it, with no care for bad input.",
             keeps_contract=False,
             measured=True,
-            costs_as="stock",
+            costs_as="echo",
         ),
         Edition(
             "stock",

@@ -6,8 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from environs import Env, EnvValidationError
-from marshmallow import ValidationError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -27,7 +26,7 @@ def is_redis_url(url: str) -> None:
         ) from None
 
 
-# Errors wait for seal(), so that all of them are told at once.
+# Errors wait for seal(), so that all of them are reported together.
 env = Env(eager=False)
 
 DEBUG = env.bool("DEBUG", default=True)
@@ -73,8 +72,8 @@ try:
     env.seal()
 except EnvValidationError as error:
     wrong = cast("dict[str, list[str]]", error.error_messages)  # of seal(): reasons by name
-    told = [f"{name}: {' '.join(reasons)}" for name, reasons in wrong.items()]
-    sys.exit("\n".join(["Cannot start with these settings of the environment.", *told]))
+    reported = [f"{name}: {' '.join(reasons)}" for name, reasons in wrong.items()]
+    sys.exit("\n".join(["Cannot start with these settings of the environment.", *reported]))
 
 # In WAL mode reading waits for no writing. A writer waits for another one for up to "timeout"
 # seconds, but a transaction that read first could not wait, hence IMMEDIATE.
@@ -105,16 +104,16 @@ LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)
 
 # Channel layers: in memory, or over the one Redis of REDIS_URL.
 #
-# Rooms use Redis's Pub/Sub: six times the messages a second of the core layer, and after an outage
-# of Redis its members hear again by themselves, where the core layer's would be deaf. What is sent
-# meanwhile is lost, which suits a room. Workers need the core layer, which keeps a request until
-# one of them takes it. There is no "default": a consumer that names no layer, such as an echo, has
-# none, and lives without Redis.
+# Rooms use Redis's Pub/Sub: it delivers six times as many messages a second as the core layer, and
+# after an outage of Redis its members receive again by themselves, where members of the core layer
+# would not. What is sent during the outage is lost. Workers need the core layer, which keeps a
+# request until one of them takes it. There is no "default": a consumer that names no layer, such as
+# an echo, has none, and does not need Redis.
 #
-# A member that does not keep up has ROOM_CAPACITY messages waiting, and loses what comes on top.
-# Nothing may expire before even a slow member takes it, or grow too old to be a member: the
-# in-memory layer would put it out of its groups, unsaid. A request to a worker is good for as long
-# as somebody waits for the answer. All channels of a process share one capacity for the answers.
+# At most ROOM_CAPACITY messages wait for a member that is busy; it loses what exceeds that. No
+# message may expire before even a slow member takes it, and no member may become too old: the
+# in-memory layer would remove it from its groups without a word. A request to a worker is kept as
+# long as its client waits for the answer. All channels of a process share one capacity for answers.
 ROOM_CAPACITY = 500
 WORKER_SECONDS = 3.0
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
@@ -129,9 +128,9 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "workers": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
 }
 if REDIS_URL:
-    # redis-py gives up reading after 5 seconds unless told otherwise, as long as the core layer
-    # asks Redis to wait for a message: an idle worker would end. And a connection that was idle
-    # while Redis restarted shows it only when it is used, hence one more attempt.
+    # By default redis-py stops reading after 5 seconds, as long as the core layer waits for a
+    # message: an idle worker would end. A connection that was idle while Redis restarted shows it
+    # only when it is used, so there is one more attempt.
     HOST = {
         "address": REDIS_URL,
         "socket_connect_timeout": 2,

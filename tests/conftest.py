@@ -21,7 +21,7 @@ settings.register_profile(
     "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=4500)
-# One failing example is proof enough, and nobody reads it.
+# One failing example is enough to catch a mutant: it need not be made smaller or kept.
 settings.register_profile(
     "mutants",
     settings.get_profile("dev"),
@@ -51,10 +51,10 @@ LONGEST = (
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # has no annotations
-    """Who shares dear fixtures runs in one process: each file, and each of the longest.
+    """Tests that share slow fixtures run in one process: those of a file, or of a path in LONGEST.
 
-    Groups would say the same, but pytest 9.2 ignores them:
-    github.com/pytest-dev/pytest-xdist/issues/1386
+    ``--dist loadfile`` would make the fixtures of a folder once for each file, and groups are
+    ignored by pytest 9.2: github.com/pytest-dev/pytest-xdist/issues/1386
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -71,9 +71,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return Scheduling(config, log)
 
 
+def says_what_it_shows(item: pytest.Item) -> bool:
+    """Whether a test has a docstring of one sentence."""
+    function = getattr(item, "function", None)
+    if getattr(function, "is_hypothesis_test", False) and item.name == "runTest":
+        return True  # a state machine: its class has the sentence
+    sentence = " ".join((getattr(function, "__doc__", None) or "").split())
+    return sentence.endswith(".") and ". " not in sentence
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a property the time that its examples take on a slow day; let long files come first."""
+    """Check that each test has its sentence, give properties more time, begin with the longest."""
+    if unsaid := [item.nodeid for item in items if not says_what_it_shows(item)]:
+        raise pytest.UsageError(
+            "A test says in a docstring of one sentence what it shows: " + ", ".join(unsaid)
+        )
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
@@ -82,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that gathers the results, where tests run in several."""
+    """Send the counts to the process that gathers the results, where tests run in several."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["examples tried"] = dict(examples_tried)
 

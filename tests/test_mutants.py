@@ -142,6 +142,27 @@ MUTANTS = [
         '        return encode(content).replace("Not JSON", "No JSON")',
     ),
     Mutant(
+        "allow-missing",
+        CONTRACT_HTTP,
+        'headers.append((b"Allow", ", ".join(METHODS).encode()))',
+        "pass",
+        "tests/consumers/test_contract.py",
+    ),
+    Mutant(
+        "body-in-the-answer-to-head",
+        CONTRACT_HTTP,
+        'b"" if method == "HEAD" else body',
+        "body",
+        "tests/consumers/test_contract.py",
+    ),
+    Mutant(
+        "replies-may-be-sniffed",
+        CONTRACT_HTTP,
+        '(b"X-Content-Type-Options", b"nosniff"),',
+        "",
+        "tests/consumers/test_contract.py",
+    ),
+    Mutant(
         "413-missing",
         CONTRACT_HTTP,
         '"too_large": 413',
@@ -185,7 +206,7 @@ forkserver.set_forkserver_preload(["tests.support.mutant_runner"])
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
 def test_is_caught(mutant: Mutant, tmp_path: Path) -> None:
-    """The test named beside the mutant fails on it."""
+    """The test named next to the mutant fails on it."""
     tree = tmp_path / "mutant"
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
     source = (tree / mutant.file).read_text()

@@ -1,6 +1,6 @@
 """The README is held to the project: what it shows is generated, what it runs is run.
 
-``python -m tests.test_readme`` writes the generated parts anew.
+``python -m tests.test_readme`` writes the generated parts again.
 """
 
 import difflib

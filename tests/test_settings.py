@@ -48,7 +48,7 @@ def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:
-    """Nobody has to start twice to learn of two mistakes."""
+    """Two mistakes are reported together, at one start."""
     run = start(MAX_DELAY="abc", MAX_DEPTH="abc")
 
     assert "MAX_DELAY: " in run.stderr

@@ -113,7 +113,7 @@ def _model(exhibit: Exhibit, *, with_codec: bool) -> Exhibit:
 
 
 def _cost(exhibit: Exhibit) -> object:
-    """Only a sync consumer is mounted in two ways: with a thread of its own, or without."""
+    """The same class costs the same where it is mounted in the same way."""
     if exhibit.entry is None:
         return exhibit.id
-    return exhibit.entry.consumer, exhibit.is_sync and exhibit.entry.edition.isolated
+    return exhibit.entry.consumer, exhibit.entry.edition.isolated

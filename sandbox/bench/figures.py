@@ -172,7 +172,8 @@ def _advice(report: Report) -> Iterator[str]:
     server = report.servers[0].name
     found = _Found(report, server)
     isolated, shared, asynchronous = "echo/websocket", "stock/websocket", "echo/async-websocket"
-    delayed = found.stall[shared, asynchronous].added_p99
+    neighbour = "stock/async-websocket"
+    delayed = found.stall[shared, neighbour].added_p99
     stalled, of = found.stalled_by(shared)
     yield "\n" + _wrapped(
         f"""What one process on one core did, on {server.capitalize()}, {CONNECTIONS} connections,
@@ -184,18 +185,17 @@ def _advice(report: Report) -> Iterator[str]:
     for point in (
         f"""**`AsyncWebsocketConsumer` is the one to start with**:
         {found.per_second(asynchronous)} echoes a second, {found.kib(asynchronous)} for an idle
-        connection, no thread. All that it calls must be awaitable.""",
+        connection. All that it calls must be awaitable.""",
         f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
-        {found.per_second(isolated)} echoes a second. Mount it in a `ThreadSensitiveContext`, as
-        [`routing/isolation.py`](routing/isolation.py) does: then one that blocks for a second
-        {_added(found.added_by(isolated))}, and a connection costs a thread and
-        {found.kib(isolated)}.""",
-        f"""**Isolation helps only where the consumer that blocks has it.** Mounted as Channels
-        leaves it (`stock`), one that blocks for a second adds {delayed.median:,.0f} ms
-        ({delayed.low:,.0f} to {delayed.high:,.0f}) to the p99 of `{asynchronous}` too, for
-        Channels' async consumers wait for the one thread that all share. It delays {stalled} of
-        the {of} exhibits in its process by half a second or more in every round. See it on the
-        page, under Stall.""",
+        {found.per_second(isolated)} echoes a second, {found.kib(isolated)} for an idle connection.
+        Put [`routing/isolation.py`](routing/isolation.py) in front, in which all connections share
+        a bounded number of threads: then one that blocks for a second
+        {_added(found.added_by(isolated))}.""",
+        f"""**Put it in front of async consumers too.** Mounted as Channels leaves it (`stock`), a
+        sync consumer that blocks for a second adds {delayed.median:,.0f} ms ({delayed.low:,.0f} to
+        {delayed.high:,.0f}) to the p99 of `{neighbour}`, because Channels' async consumers wait for
+        the one thread that all share. It delays {stalled} of the {of} exhibits in its process by
+        half a second or more in every round. See it on the page, under Stall.""",
         f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
         same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
         one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec
@@ -250,8 +250,8 @@ def _made_with(report: Report) -> Iterator[str]:
         {report.cores}; medians of {report.rounds} rounds. The baseline took its turn in the same
         seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds: that
         is the noise. "No difference" means none that this machine can show: rounds of the one lie
-        within the rounds of the other. The async types of `echo` and `stock` are the same classes,
-        mounted alike. `python manage.py bench` measures on your machine."""
+        within the rounds of the other. `echo` and `stock` are the same classes, with isolation and
+        without. `python manage.py bench` measures on your machine."""
     )
     yield ""
 

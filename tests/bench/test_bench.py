@@ -124,13 +124,15 @@ def test_a_full_run_measures_more_connections_and_larger_messages() -> None:
 @pytest.mark.parametrize(
     ("ids", "measured"),
     [
-        (["stock/websocket", "tutorial/websocket"], {"stock/websocket"}),
+        (["echo/websocket", "tutorial/websocket"], {"echo/websocket"}),
         (["tutorial/websocket"], {"tutorial/websocket"}),
-        (["echo/async-websocket", "stock/async-websocket"], {"echo/async-websocket"}),
+        (
+            ["echo/async-websocket", "stock/async-websocket"],
+            {"echo/async-websocket", "stock/async-websocket"},
+        ),
         (["echo/async-websocket", "tutorial/async-websocket"], {"echo/async-websocket"}),
         (["stock/async-websocket"], {"stock/async-websocket"}),
         (["echo/websocket", "stock/websocket"], {"echo/websocket", "stock/websocket"}),
-        (["echo/websocket", "tutorial/websocket"], {"echo/websocket", "tutorial/websocket"}),
         (["tuned/websocket", "tuned/json-websocket"], {"tuned/websocket", "tuned/json-websocket"}),
     ],
 )
@@ -148,7 +150,7 @@ def test_an_exhibit_that_costs_what_another_costs_is_left_out(
 
 def test_a_report_names_what_was_left_out() -> None:
     """A note names what is in one table of echo only; in a run of one table nothing is missing."""
-    ids = ["stock/websocket", "tutorial/websocket"]
+    ids = ["echo/websocket", "tutorial/websocket"]
     bed = testbed.Testbed("daphne", find(ids, peers=False), {})
 
     (note,) = Echo(bed, plan()).notes()

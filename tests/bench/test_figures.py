@@ -83,13 +83,13 @@ def test_every_figure_is_measured() -> None:
     text = written(made_up())
 
     assert "2,000 (1,800 to 2,200) echoes a second, 27 KiB (26 to 28) for an idle" in text
-    assert "costs a thread and 58 KiB (57 to 59)" in text
+    assert "echoes a second, 58 KiB (57 to 59) for an idle connection. Put" in text
     assert (
         "| `WebsocketConsumer` | 1,000, 0.30 (0.27-0.33) | 6,000, 0.28 (0.25-0.31) "
         "| 11,000, 0.30 (0.27-0.33) | 16,000, 0.90 (0.81-0.99) |"
     ) in text
     assert "For comparison: `baseline/websocket` 21,000, 1.00 (0.76-1.50);" in text
-    assert "nothing but URL routing in front of any exhibit" in text
+    assert "URL routing and an origin check in front of every exhibit" in text
     assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in text
 
 
@@ -130,7 +130,7 @@ def test_isolation_is_what_was_measured() -> None:
     text = written(report)
 
     assert "adds nothing that this machine can show (-3 to +7 ms in single rounds)" in text
-    assert "adds 900 ms (880 to 950) to the p99 of `echo/async-websocket` too" in text
+    assert "adds 900 ms (880 to 950) to the p99 of `stock/async-websocket`" in text
     assert "It delays 19 of the 20 exhibits in its process" in text
 
     report.results["stall"] = [

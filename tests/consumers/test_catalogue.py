@@ -1,5 +1,6 @@
 """The catalogue, and that everything is made from it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -39,14 +40,14 @@ def test_speaks_one_vocabulary(exhibit: Exhibit) -> None:
 
 @pytest.mark.parametrize("edition", ["echo", "tutorial"])
 @pytest.mark.parametrize("twin", ["websocket.py", "json_websocket.py"])
-def test_twins_differ_only_in_colour(edition: str, twin: str) -> None:
+def test_twins_differ_only_in_async_and_await(edition: str, twin: str) -> None:
     """An async consumer is its sync twin with ``async`` and ``await`` in it, and nothing else."""
     synchronous = (CONSUMERS / edition / twin).read_text()
     asynchronous = (CONSUMERS / edition / f"async_{twin}").read_text()
-    uncoloured = asynchronous.replace("asyncio", "time").replace("Async", "")
-    uncoloured = re.sub(r"\b(async|await) ", "", uncoloured)
+    stripped = asynchronous.replace("asyncio", "time").replace("Async", "")
+    stripped = re.sub(r"\b(async|await) ", "", stripped)
 
-    assert uncoloured == synchronous
+    assert stripped == synchronous
 
 
 def test_echo_consumers_are_short() -> None:
@@ -57,3 +58,32 @@ def test_echo_consumers_are_short() -> None:
             code = [x for x in body.splitlines() if x.strip() and not x.strip().startswith("#")]
 
             assert len(code) <= 25, exhibit.id
+
+
+def names_an_edition(node: ast.AST) -> bool:
+    """Whether code looks at the name of an edition: in a comparison, a pattern or a prefix."""
+    match node:
+        case ast.Compare() | ast.MatchValue():
+            looked_at = list(ast.walk(node))
+        case ast.Call(func=ast.Attribute(attr="startswith" | "endswith" | "removeprefix")):
+            looked_at = [inner for argument in node.args for inner in ast.walk(argument)]
+        case _:
+            return False
+    return any(
+        isinstance(one, ast.Constant) and str(one.value).rstrip("/") in EDITIONS
+        for one in looked_at
+    )
+
+
+def test_only_the_catalogue_knows_editions_by_name() -> None:
+    """What is true of an edition is data: no other module compares anything with its name."""
+    found = [
+        f"{path.relative_to(CONSUMERS.parent)}:{node.lineno}"
+        for folder in ("consumers", "routing", "sandbox")
+        for path in (CONSUMERS.parent / folder).rglob("*.py")
+        if path.name != "catalogue.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if names_an_edition(node) and isinstance(node, ast.expr | ast.pattern)
+    ]
+
+    assert found == []

@@ -185,9 +185,22 @@ def test_http_never_raises(method: str, query: bytes, body: bytes) -> None:
     assert method == "HEAD" or int(headers[b"Content-Length"]) == len(reply.body)
 
 
-def test_other_methods_are_told_which_to_use() -> None:
+def test_other_methods_get_the_list_of_those_allowed() -> None:
     """Any other method gets 405 and the Allow header."""
     reply = encode_http("PUT", decode_http("PUT", b"", b"", LIMITS))
 
     assert reply.status == 405
     assert (b"Allow", b"GET, HEAD, POST") in reply.headers
+
+
+def test_head_gets_the_headers_of_get_and_no_body() -> None:
+    """HEAD has the status and headers of GET, which say that the reply is JSON and not to store."""
+    request = decode_http("GET", b"message=hi", b"", LIMITS)
+
+    assert encode_http("HEAD", request) == encode_http("GET", request)._replace(body=b"")
+    assert encode_http("GET", request).headers == [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"16"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"Cache-Control", b"no-store"),
+    ]

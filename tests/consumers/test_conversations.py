@@ -13,46 +13,46 @@ class Conversation(RuleBasedStateMachine):
 
     @initialize()
     def connect(self) -> None:
-        self.fleet = in_process()
-        self.fleet.open()
+        self.comparison = in_process()
+        self.comparison.open()
         self.is_open = True
 
     @precondition(lambda self: self.is_open)
     @rule(frame=good_requests())
     def send(self, frame: Frame) -> None:
-        self.fleet.ask([frame])
+        self.comparison.ask([frame])
 
     @precondition(lambda self: self.is_open)
     @rule(batch=st.lists(frames(), max_size=8))
     def pipeline(self, batch: list[Frame]) -> None:
-        self.fleet.ask(batch)
+        self.comparison.ask(batch)
 
     @precondition(lambda self: self.is_open)
     @rule(frame=broken_json() | broken_requests())
     def err(self, frame: Frame) -> None:
-        self.fleet.ask([frame])
+        self.comparison.ask([frame])
 
     @precondition(lambda self: self.is_open)
     @rule(delay=st.sampled_from([0.0005, 0.002]))
     def wait(self, delay: float) -> None:
-        self.fleet.ask([f'{{"message":"slow","delay":{delay}}}', '{"message":"next"}'])
+        self.comparison.ask([f'{{"message":"slow","delay":{delay}}}', '{"message":"next"}'])
 
     @precondition(lambda self: self.is_open)
     @rule(code=st.sampled_from([1000, 1001, 1006, 4000]))
     def disconnect(self, code: int) -> None:
-        self.fleet.close(code)
+        self.comparison.close(code)
         self.is_open = False
 
     @precondition(lambda self: not self.is_open)
     @rule()
     def reconnect(self) -> None:
-        self.fleet.open()
+        self.comparison.open()
         self.is_open = True
 
     def teardown(self) -> None:
         if self.is_open:
-            self.fleet.close(1000)
-        self.fleet.end()
+            self.comparison.close(1000)
+        self.comparison.end()
 
 
 TestConversations = Conversation.TestCase

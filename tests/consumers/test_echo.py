@@ -86,18 +86,6 @@ def test_asks_for_no_channel_layer(exhibit: Exhibit) -> None:
     assert get_channel_layer(import_string(exhibit.consumer).channel_layer_alias) is None
 
 
-@pytest.mark.asyncio
-async def test_http_has_its_headers(daphne: Server) -> None:
-    """An HTTP reply says what it is, how long it is, and that nobody should keep or sniff it."""
-    response = await http("POST", daphne.url + HTTP, body=b'{"message": "hi"}')
-
-    assert (response.status, response.body) == (200, b'{"message":"hi"}')
-    assert response.header("content-type") == "application/json"
-    assert response.header("content-length") == "16"
-    assert response.header("x-content-type-options") == "nosniff"
-    assert response.header("cache-control") == "no-store"
-
-
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"{", 400), (b"[]", 400), (b"[" * 200, 400), (b" " * 65_537, 413)],
@@ -107,26 +95,6 @@ async def test_http_has_its_headers(daphne: Server) -> None:
 async def test_http_says_errors_in_its_status(daphne: Server, body: bytes, status: int) -> None:
     """Every error code has its HTTP status."""
     assert (await http("POST", daphne.url + HTTP, body=body)).status == status
-
-
-@pytest.mark.asyncio
-async def test_get_and_head_answer_like_post(daphne: Server) -> None:
-    """The address bar of a browser works; HEAD has the headers of GET and no body."""
-    get = await http("GET", f"{daphne.url}{HTTP}?message=h%C3%A9&delay=0")
-    head = await http("HEAD", f"{daphne.url}{HTTP}?message=h%C3%A9&delay=0")
-
-    assert get.body == '{"message":"hé"}'.encode()
-    assert (head.status, head.body) == (200, b"")
-    assert head.header("content-length") == get.header("content-length")
-
-
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
-@pytest.mark.asyncio
-async def test_other_methods_get_405(daphne: Server, method: str) -> None:
-    """A method that is not allowed is told which ones are."""
-    response = await http(method, daphne.url + HTTP)
-
-    assert (response.status, response.header("allow")) == (405, "GET, HEAD, POST")
 
 
 @pytest.mark.asyncio

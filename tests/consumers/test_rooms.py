@@ -9,7 +9,8 @@ from pytest_django import Settings
 
 from consumers.contract import Error, answer, decode, encode
 from routing.urls import RoomConverter
-from tests.support.members import SLUGS, Connection, Member, members, request
+from tests.support.asgi import Connection
+from tests.support.members import SLUGS, Member, members, request
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,7 +42,7 @@ async def test_everyone_in_the_room_hears_the_same_bytes(slug: str) -> None:
 
 @pytest.mark.parametrize("slug", SLUGS)
 async def test_an_error_is_for_its_sender_alone(slug: str, settings: Settings) -> None:
-    """A bad request is answered in the contract's words, and nobody else hears of it."""
+    """A bad request is answered in the contract's words, and no other member receives it."""
     async with members("lobby", *SLUGS) as present:
         sender = present[SLUGS.index(slug)]
         for bad in ("nope", "[1]", "{}", '{"message": 1, "delay": -1}', "[" * 200):
@@ -124,7 +125,7 @@ async def test_a_bad_post_is_answered_as_the_contract_says() -> None:
 
 
 async def test_get_needs_the_right_accept() -> None:
-    """GET without Accept: text/event-stream is told so: a crawler would hang for ever."""
+    """GET without Accept: text/event-stream gets an error, for a crawler would hang for ever."""
     status, _, body = await request("lobby", "GET", headers={b"accept": b"*/*"})
     assert status == 406
     assert b"text/event-stream" in body
@@ -159,4 +160,4 @@ async def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
     assert event["body"].startswith(b":")
     await follower.connection.end({"type": "http.disconnect"})
     await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody goes on commenting
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # no comments are sent any more

@@ -10,8 +10,9 @@ import pytest
 from consumers.catalogue import exhibits
 from sandbox.processes.servers import Server, serve
 from sandbox.wire import http, websocket
+from tests.support.asgi import TIMEOUT
 from tests.support.clients import clients, post
-from tests.support.members import TIMEOUT, exhibit
+from tests.support.members import exhibit
 
 pytestmark = pytest.mark.asyncio
 

@@ -15,8 +15,9 @@ from sandbox.processes.child import child
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, serve
 from sandbox.wire import http, websocket
+from tests.support.asgi import TIMEOUT
 from tests.support.clients import Client, clients, post, refused
-from tests.support.members import SLUGS, TIMEOUT
+from tests.support.members import SLUGS
 
 pytestmark = pytest.mark.asyncio
 

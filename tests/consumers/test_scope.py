@@ -1,4 +1,4 @@
-"""What a consumer knows about its connection, and what of it nobody gets to see."""
+"""What a consumer shows of its connection, and what it masks."""
 
 import json
 from secrets import token_hex
@@ -48,7 +48,7 @@ DOORS = [
 
 @pytest.mark.parametrize(("ask", "path"), DOORS)
 def test_it_says_what_a_consumer_knows(ask: Any, path: str) -> None:
-    """Path, query, headers, user and route are told as they came."""
+    """Path, query, headers, user and route are shown as they came."""
     scope = async_to_sync(ask)(f"{path}?message=h%C3%A9&a=&a=2", [(b"x-name", b"h\xc3\xa9")])
     assert scope["path"] == path
     assert scope["query"] == [["message", "hé"], ["a", ""], ["a", "2"]]
@@ -60,7 +60,7 @@ def test_it_says_what_a_consumer_knows(ask: Any, path: str) -> None:
 
 @pytest.mark.parametrize(("ask", "path"), DOORS)
 def test_secrets_are_masked(ask: Any, path: str) -> None:
-    """Cookies, authorization and tokens are named, never told."""
+    """Cookies, authorization and tokens are named, and their values masked."""
     scope = async_to_sync(ask)(f"{path}?token=c2VjcmV0", SECRETS)
     assert "c2VjcmV0" not in json.dumps(scope)
     assert scope["cookies"] == {"csrftoken": "***", "theme": "***"}
@@ -99,6 +99,6 @@ def test_any_scope_can_be_told(
         "subprotocols": subprotocols,
         "client": None,
     }
-    told = encode(describe(scope))
-    assert json.loads(told)["type"] == "websocket"
-    assert secret not in told
+    shown = encode(describe(scope))
+    assert json.loads(shown)["type"] == "websocket"
+    assert secret not in shown

@@ -41,7 +41,7 @@ class Blocking:
         if text_data == "block":
             self.entered.set()
             assert self.released.wait(TIMEOUT)
-        self.send(text_data)  # type: ignore[attr-defined] # of the consumer beside this class
+        self.send(text_data)  # type: ignore[attr-defined] # of the consumer next to this class
 
 
 @pytest.fixture

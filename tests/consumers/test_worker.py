@@ -1,4 +1,4 @@
-"""What a connection is told when no worker answers, and who answers otherwise."""
+"""What a connection gets when no worker answers, and which worker answers otherwise."""
 
 import json
 from asyncio import sleep
@@ -15,7 +15,7 @@ from pytest_django import Settings
 from consumers.catalogue import WORKERS
 from routing.channels import channel_names
 from sandbox.asgi import application
-from tests.support.members import Connection
+from tests.support.asgi import Connection
 
 PATH = "/worker/async-json-websocket/"
 
@@ -35,7 +35,7 @@ async def ask(path: str, *requests: str) -> list[str]:
 
 @pytest.fixture
 def over_redis(settings: Settings, redis_url: str) -> None:
-    """Give connections and workers a layer over Redis, of small capacity, and little patience."""
+    """Give connections and workers a layer over Redis, of small capacity, and a short timeout."""
     config = {"hosts": [redis_url], "capacity": 2, "prefix": uuid4().hex}
     backend = "channels_redis.core.RedisChannelLayer"
     settings.CHANNEL_LAYERS = {"workers": {"BACKEND": backend, "CONFIG": config}}
@@ -56,7 +56,7 @@ async def test_in_memory_no_worker_can_be_reached(settings: Settings) -> None:
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("over_redis")
 async def test_without_a_worker_the_wait_ends() -> None:
-    """Nobody answers within the time: no_worker; when too many wait: unavailable, at once."""
+    """Without an answer in time the error is no_worker; when too many wait, it is unavailable."""
     replies = await ask(PATH, *['{"message": 1}'] * 3)
     codes = [json.loads(reply)["error"]["code"] for reply in replies]
     assert codes == ["no_worker", "no_worker", "unavailable"]

@@ -85,7 +85,7 @@ async def test_unknown_websocket_path_is_refused(path: str) -> None:
 
 @pytest.mark.asyncio
 async def test_refusal_names_its_status_where_the_server_can() -> None:
-    """A server with the denial response extension is told 404, and not only to close."""
+    """A server with the denial response extension gets the status 404, and not only a close."""
     communicator = WebsocketCommunicator(application, "/nowhere/")
     communicator.scope["extensions"] = {"websocket.http.response": {}}
     await communicator.send_input({"type": "websocket.connect"})

@@ -14,7 +14,8 @@ from sandbox.wire import (
     http,
     websocket,
 )
-from tests.support.members import SLUGS, TIMEOUT, exhibit
+from tests.support.asgi import TIMEOUT
+from tests.support.members import SLUGS, exhibit
 
 
 async def post(url: str, room: str, text: str) -> Response:

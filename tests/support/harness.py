@@ -1,4 +1,4 @@
-"""Many exhibits, asked the same at the same time."""
+"""The comparison of many exhibits: all get the same frames at the same time."""
 
 import asyncio
 import os
@@ -8,23 +8,17 @@ from contextlib import AsyncExitStack
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
-from channels.testing import HttpCommunicator, WebsocketCommunicator
-
-from consumers.catalogue import CATALOGUE, Exhibit
-from routing.urls import is_mounted
-from sandbox.asgi import application
+from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
 from sandbox.wire import http_connection, websocket
+from tests.support.asgi import TIMEOUT, Connection
 from tests.support.oracle import expect, read
 from tests.support.strategies import Frame
 
-TIMEOUT = 30.0
-"""Seconds after which a missing reply is a failure; never what a test measures."""
-
 examples_tried: Counter[str] = Counter()
-"""How often each kind of fleet was asked, for the summary of the run."""
+"""How often each kind of comparison was made, for the summary of the run."""
 
 
-class Line(Protocol):
+class ExhibitConnection(Protocol):
     """A way to one exhibit: open a connection, pass frames one way and replies the other."""
 
     async def open(self) -> None: ...
@@ -33,16 +27,16 @@ class Line(Protocol):
     async def close(self, code: int) -> None: ...
 
 
-class Fleet:
-    """Exhibits, each on a line that stays open from one example to the next.
+class Comparison:
+    """Exhibits, each on a connection that stays open from one example to the next.
 
     Use it as a context manager. It has an event loop of its own, so that Hypothesis can drive it
-    from plain functions: keeping connections open is ten times as fast as opening them anew.
+    from plain functions: keeping connections open is ten times as fast as opening new ones.
     """
 
-    def __init__(self, medium: str, lines: dict[str, Line]) -> None:
-        self.medium = medium
-        self.lines = lines
+    def __init__(self, place: str, connections: dict[str, ExhibitConnection]) -> None:
+        self.place = place
+        self.connections = connections
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -55,21 +49,23 @@ class Fleet:
         self.end()
 
     def open(self) -> None:
-        self._each(line.open() for line in self.lines.values())
+        self._each(connection.open() for connection in self.connections.values())
 
     def close(self, code: int) -> None:
-        self._each(line.close(code) for line in self.lines.values())
+        self._each(connection.close(code) for connection in self.connections.values())
 
     def end(self) -> None:
         self._runner.close()
 
     def ask(self, frames: Sequence[Frame]) -> list[bytes]:
         """Send all frames to every exhibit, in one go; assert that all reply alike, and rightly."""
-        examples_tried[f"{self.medium}, {len(self.lines)}-way"] += 1
+        examples_tried[f"{self.place}, {len(self.connections)}-way"] += 1
         replies: dict[str, list[bytes]] = dict(
             zip(
-                self.lines,
-                self._each(_converse(line, frames) for line in self.lines.values()),
+                self.connections,
+                self._each(
+                    _converse(connection, frames) for connection in self.connections.values()
+                ),
                 strict=True,
             )
         )
@@ -81,7 +77,7 @@ class Fleet:
 
     def _each(self, coroutines: Any) -> list[Any]:
         async def gather() -> list[Any]:
-            # All of them to their end, lest one failure leave the other lines in disorder.
+            # All of them to their end: after one failure the other connections are still in step.
             results = await asyncio.gather(*coroutines, return_exceptions=True)
             for result in results:
                 if isinstance(result, BaseException):
@@ -91,50 +87,48 @@ class Fleet:
         return self._runner.run(gather())
 
 
-async def _converse(line: Line, frames: Sequence[Frame]) -> list[bytes]:
+async def _converse(connection: ExhibitConnection, frames: Sequence[Frame]) -> list[bytes]:
     for frame in frames:
-        await line.send(frame)
-    return [await line.receive() for _ in frames]
+        await connection.send(frame)
+    return [await connection.receive() for _ in frames]
 
 
-KEEPING_THE_CONTRACT = os.environ.get("SANDBOX_TEST_EDITIONS", "echo tuned baseline").split()
-# Stock is the classes of echo once more; what it has not is not to be seen in a reply.
+# Not stock: it is the classes of echo once more, and how they are mounted shows in no reply.
+KEEPING_THE_CONTRACT = [
+    edition.name
+    for edition in EDITIONS.values()
+    if edition.probes == "contract" and edition.keeps_contract and not edition.debug_only
+]
 
 
 def keeping_the_contract(*editions: str) -> list[Exhibit]:
     """The exhibits that must all give the same bytes: five types, each in several editions."""
-    wanted = editions or KEEPING_THE_CONTRACT
-    return [e for e in CATALOGUE if e.edition.name in wanted and is_mounted(e)]
+    wanted = editions or os.environ.get("SANDBOX_TEST_EDITIONS", "").split() or KEEPING_THE_CONTRACT
+    return [one for one in CATALOGUE if one.edition.name in wanted]
 
 
 class InProcessWebSocket:
-    """A WebSocket exhibit behind a communicator: no server, no socket."""
+    """A WebSocket exhibit without a server."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     async def open(self) -> None:
-        self.communicator = WebsocketCommunicator(application, self.path)
-        accepted, _ = await self.communicator.connect(TIMEOUT)
-        assert accepted
-        # A consumer that dies is noticed at once, and not only after the timeout.
-        self.communicator.future.add_done_callback(
-            lambda _: self.communicator.output_queue.put_nowait({"type": "the consumer ended"})
-        )
+        self.connection = Connection({"type": "websocket", "path": self.path})
+        self.connection.incoming.put_nowait({"type": "websocket.connect"})
+        assert (await self.connection.event())["type"] == "websocket.accept"
 
     async def send(self, frame: Frame) -> None:
-        # Not send_to(), which takes an empty message for a missing one.
         key = "text" if isinstance(frame, str) else "bytes"
-        await self.communicator.send_input({"type": "websocket.receive", key: frame})
+        self.connection.incoming.put_nowait({"type": "websocket.receive", key: frame})
 
     async def receive(self) -> bytes:
-        event = await self.communicator.receive_output(TIMEOUT)
+        event = await self.connection.event()
         assert event["type"] == "websocket.send", event
         return str(event["text"]).encode()
 
     async def close(self, code: int) -> None:
-        if not self.communicator.future.done():
-            await self.communicator.disconnect(code, timeout=TIMEOUT)
+        await self.connection.end({"type": "websocket.disconnect", "code": code})
 
 
 class InProcessHttp:
@@ -144,21 +138,14 @@ class InProcessHttp:
         self.path = path
 
     async def open(self) -> None:
-        self.scope: Any = HttpCommunicator(application, "POST", self.path).scope
         self.replies: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def send(self, frame: Frame) -> None:
         body = frame.encode() if isinstance(frame, str) else frame
-        events: list[Any] = []
-
-        async def request() -> Any:
-            return {"type": "http.request", "body": body}
-
-        async def respond(event: Any) -> None:
-            events.append(event)
-
-        # Not a communicator, which would wait in vain for a consumer that died.
-        await application(self.scope, request, respond)
+        connection = Connection({"type": "http", "method": "POST", "path": self.path})
+        await connection.end({"type": "http.request", "body": body})
+        connection.task.result()
+        events = [connection.outgoing.get_nowait() for _ in range(connection.outgoing.qsize())]
         await self.replies.put(b"".join(event.get("body", b"") for event in events))
 
     async def receive(self) -> bytes:
@@ -168,9 +155,9 @@ class InProcessHttp:
         """HTTP has no connection to close."""
 
 
-def in_process(*editions: str) -> Fleet:
+def in_process(*editions: str) -> Comparison:
     kinds: dict[str, Any] = {"websocket": InProcessWebSocket, "http": InProcessHttp}
-    return Fleet(
+    return Comparison(
         "in process", {e.id: kinds[e.protocol](e.url) for e in keeping_the_contract(*editions)}
     )
 
@@ -215,9 +202,9 @@ class OnTheWireHttp(InProcessHttp):
         await self.stack.aclose()
 
 
-def on_the_wire(server_url: str, *editions: str) -> Fleet:
+def on_the_wire(server_url: str, *editions: str) -> Comparison:
     kinds: dict[str, Any] = {"websocket": OnTheWireWebSocket, "http": OnTheWireHttp}
-    return Fleet(
+    return Comparison(
         "on the wire",
         {e.id: kinds[e.protocol](server_url + e.url) for e in keeping_the_contract(*editions)},
     )

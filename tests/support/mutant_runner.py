@@ -48,6 +48,6 @@ def run(tree: str, tests: str, output: str) -> None:
     with Path(output).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    # Rewriting the assertions, for a report that nobody reads, takes as long as the tests.
+    # Rewriting the assertions, for a report that is not read, takes as long as the tests.
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "--tb=short", "-n0", "--assert=plain"]
     sys.exit(pytest.main([*arguments, tests]))
