@@ -67,7 +67,7 @@ class Outage:
             logger.warning("The database can be %s again.", self._what)
 
 
-# Those of this process. A database that cannot be written, because it is locked or its disk is full,
-# can be read still.
+# Those of this process. A database that cannot be written, because it is locked or because its disk
+# is full, can still be read.
 reading = Outage("read")
 writing = Outage("written")

@@ -62,7 +62,7 @@ class HearAll:
         return Heard(tuple(zip(slugs, heard, strict=True)))
 
 
-def allhear(*messages: str) -> Heard:
+def all_hear(*messages: str) -> Heard:
     """What HearAll returns when every member hears the same."""
     replies = tuple(map(Reply, messages))
     return Heard(tuple((exhibit.slug, replies) for exhibit in exhibits("rooms")))

@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 from websockets.frames import CloseCode
 
-from sandbox.wire.http_client import Header, HttpConnection, http_connection, target_of
-from sandbox.wire.stream import TIMEOUT, ClosedError, RefusedError
+from sandbox.wire.http_client import HttpConnection, http_connection, target_of
+from sandbox.wire.stream import TIMEOUT, ClosedError, Header, RefusedError
 from sandbox.wire.trace import Trace
 
 STREAM = ("Accept", "text/event-stream")

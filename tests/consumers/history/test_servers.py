@@ -182,8 +182,11 @@ async def assert_goes_on(everyone: list[OnTheWire], stored: int) -> None:
     assert all(one == messages(stored + 1) for one in received)
 
 
-def assert_logged_once(server: Server, *reasons: str) -> None:
+async def assert_logged_once(server: Server, *reasons: str) -> None:
     """An outage is one line when it begins, one when it ends, and no traceback."""
+    async with asyncio.timeout(20):
+        while server.log().count("The database can be ") < len(reasons):
+            await asyncio.sleep(0.1)  # until a member reads again
     log = server.log()
     for reason in reasons:
         assert log.count(f"The database cannot be {reason}") == 1
@@ -207,7 +210,7 @@ async def test_a_locked_sqlite_file(tmp_path: Path, room: str) -> None:
                 for sender in everyone:
                     await assert_refused(sender)
             await assert_goes_on(everyone, stored=1)
-        assert_logged_once(server, "written: database is locked.")
+            await assert_logged_once(server, "written: database is locked.")
 
 
 async def test_a_database_without_tables(tmp_path: Path, room: str) -> None:
@@ -221,8 +224,8 @@ async def test_a_database_without_tables(tmp_path: Path, room: str) -> None:
             await assert_unavailable(everyone, server.url)
             await asyncio.to_thread(migrate, url)
             await assert_goes_on(everyone, stored=0)
-        reason = "no such table: history_message: run manage.py migrate."
-        assert_logged_once(server, f"read: {reason}", f"written: {reason}")
+            reason = "no such table: history_message: run manage.py migrate."
+            await assert_logged_once(server, f"read: {reason}", f"written: {reason}")
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path, room: str) -> None:
@@ -238,7 +241,9 @@ async def test_a_file_that_is_no_database(tmp_path: Path, room: str) -> None:
             file.unlink()
             await asyncio.to_thread(migrate, f"sqlite:///{file}")
             await assert_goes_on(everyone, stored=0)
-        assert_logged_once(server, "read: file is not a database.", "written: file is not")
+            await assert_logged_once(
+                server, "read: file is not a database.", "written: file is not"
+            )
 
 
 @pytest.mark.timeout(300)
@@ -279,4 +284,4 @@ async def test_postgresql_goes_away_and_comes_back(end: str, stopped: Cluster, r
         late = OnTheWire(server.url, EXHIBITS[1], room, after=6)
         async with joined(late):
             assert await receive_all(late, 9) == messages(7, 8, 9)
-        assert_logged_once(server, "read: ", "written: ")
+        await assert_logged_once(server, "read: ", "written: ")
