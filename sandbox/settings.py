@@ -37,8 +37,8 @@ SECRET_KEY = env.str(
     **({"default": "django-insecure-for-development-only"} if DEBUG else {}),
     validate=validate.Length(min=1),
 )
-# With no age each call of the ORM would open a connection of its own: with PostgreSQL that makes a
-# sixth of the speed. At most SYNC_THREADS are open. A health check finds those that have died.
+# Without an age each call of the ORM would open a connection of its own. At most SYNC_THREADS are
+# open in a process. A health check finds those that have died.
 DATABASES = {
     "default": env.dj_db_url(
         "DATABASE_URL",
@@ -75,7 +75,7 @@ except EnvValidationError as error:
     reported = [f"{name}: {' '.join(reasons)}" for name, reasons in wrong.items()]
     sys.exit("\n".join(["Cannot start with these settings of the environment.", *reported]))
 
-# In WAL mode reading waits for no writing. A writer waits for another one for up to "timeout"
+# In WAL mode readers do not wait for writers. A writer waits for another one for up to "timeout"
 # seconds, but a transaction that read first could not wait, hence IMMEDIATE.
 DATABASE_OPTIONS: dict[str, dict[str, Any]] = {
     "django.db.backends.sqlite3": {
@@ -97,7 +97,7 @@ if DATABASE["ENGINE"] == "django.db.backends.postgresql" and not (
 ):
     sys.exit(
         "Cannot start with these settings of the environment.\n"
-        "DATABASE_URL: PostgreSQL needs psycopg: pip install '.[postgres]' brings it."
+        "DATABASE_URL: PostgreSQL needs psycopg: pip install -e '.[postgres]' brings it."
     )
 
 LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)

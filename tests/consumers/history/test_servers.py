@@ -33,7 +33,7 @@ def new_cluster() -> Iterator[Cluster]:
     """A PostgreSQL that a test can start and stop. Without one it is skipped; in CI it fails."""
     missing = "" if find_postgresql() else "There is no PostgreSQL on PATH."
     if find_spec("psycopg") is None:
-        missing = "psycopg is not installed: pip install '.[postgres]' brings it."
+        missing = "psycopg is not installed: pip install -e '.[postgres]' brings it."
     if missing:
         if os.environ.get("CI"):
             pytest.fail(missing)
