@@ -29,7 +29,7 @@ class EventStream:
         async with asyncio.timeout(timeout):
             while True:
                 block = await self.receive_block()
-                lines = [line for line in block.splitlines() if line.startswith("data: ")]
+                lines = [line for line in block.split("\n") if line.startswith("data: ")]
                 if lines:  # otherwise it is a comment
                     self._connection.stream.record("event", block.encode())
                     return "\n".join(line.removeprefix("data: ") for line in lines)

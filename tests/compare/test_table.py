@@ -51,9 +51,10 @@ def test_probe_says_what_it_is(probe: Probe) -> None:
 
 
 def test_limits_are_the_defaults() -> None:
-    """The table is written for the limits that a deployment has unless it says otherwise."""
+    """The tables are written for the limits that a deployment has unless it says otherwise."""
     defaults = Limits()
-    assert {name: float(value) for name, value in SETTINGS.items()} == {
+    limits = {name: float(value) for name, value in SETTINGS.items() if name.startswith("MAX_")}
+    assert limits == {
         "MAX_DELAY": defaults.max_delay,
         "MAX_MESSAGE_BYTES": defaults.max_message_bytes,
         "MAX_DEPTH": defaults.max_depth,
