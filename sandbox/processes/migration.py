@@ -4,16 +4,21 @@ import os
 import subprocess
 import sys
 
-from sandbox.processes.servers import ROOT
+from sandbox.processes.child import child
+from sandbox.processes.servers import ROOT, ServerError
 
 
 def migrate(database_url: str) -> None:
-    """Run ``manage.py migrate``. Raises CalledProcessError, with what it says in ``stderr``."""
-    subprocess.run(
+    """Run ``manage.py migrate``. Raises ServerError, with what it says."""
+    with child(
         [sys.executable, "manage.py", "migrate", "--verbosity=0"],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database_url},
-        check=True,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as process:
+        output, _ = process.communicate()
+    if process.returncode:
+        raise ServerError(f"The database could not be migrated:\n{output}")

@@ -189,7 +189,7 @@ def test_history_in_any_state() -> None:
         run_state_machine_as_test(
             History,
             settings=settings(
-                max_examples=settings().max_examples,
+                max_examples=max(50, settings().max_examples // 5),
                 stateful_step_count=20,
                 # What does not come is waited for, and would be again to find a smaller case.
                 phases=set(Phase) - {Phase.shrink, Phase.explain},
