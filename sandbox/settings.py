@@ -215,6 +215,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "routing": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "channels_redis.pubsub": {"filters": ["short_redis_errors"]},
     },
 }

@@ -74,6 +74,12 @@ _SERVERS = (
         ALL_BUT_DAPHNE,
     ),
     Difference(
+        "Daphne makes a 403 of every refusal; the others send the application's status.",
+        ALL,
+        _each(("host-foreign", "host-look-alike"), Refused(400)),
+        ALL_BUT_DAPHNE,
+    ),
+    Difference(
         "Daphne refuses an Origin that is no URL before the application, which says 403, sees it.",
         ALL,
         {"origin-malformed": (Refused(403),)},

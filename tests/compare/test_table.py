@@ -29,8 +29,11 @@ ASKING = [probe for probe in CONTRACT if all(isinstance(step, Ask) for step in p
 REQUESTING = [
     probe
     for probe in CONTRACT
-    # Which paths there are is not the contract's.
-    if all(isinstance(step, Request) and step.suffix != "nowhere/" for step in probe.steps)
+    # Which paths and hosts there are is not the contract's.
+    if all(
+        isinstance(step, Request) and not step.host and step.suffix != "nowhere/"
+        for step in probe.steps
+    )
 ]
 
 

@@ -13,6 +13,7 @@ from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
 from sandbox.compare.probes.handshake import HANDSHAKE
 from sandbox.compare.probes.history import HISTORY, HISTORY_HTTP, KEPT
+from sandbox.compare.probes.hosts import HOSTS
 from sandbox.compare.probes.http import HTTP
 from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
@@ -48,6 +49,7 @@ CONTRACT: tuple[Probe, ...] = (
     *VIOLATIONS,
     *CLOSING,
     *HANDSHAKE,
+    *HOSTS,
     *HTTP,
 )
 
@@ -78,7 +80,7 @@ TABLES: dict[str, tuple[Probe, ...]] = {
         *ROOM_HTTP,
         *ROOM,
     ),
-    "history": (*filter(_expects_no_echo, CONTRACT), *HISTORY_HTTP, *HISTORY),
-    "worker": (*filter(_expects_no_echo, CONTRACT), *WORKER),
-    "scope": SCOPE,
+    "history": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *HISTORY_HTTP, *HISTORY),
+    "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
+    "scope": (*SCOPE, *HOSTS),
 }

@@ -2,11 +2,11 @@
 
 from sandbox.compare.observations import ErrorReply, Heard, Opened, Refused, Reply, Response
 from sandbox.compare.probe import HI, HI_BACK, NO_HANDSHAKE, NO_METHODS, Probe, group
+from sandbox.compare.probes.hosts import STREAM
 from sandbox.compare.probes.http import JSON_TYPE
 from sandbox.compare.room_steps import HearAll, JoinAll, Say, SayInTwoRooms, VanishAll, all_hear
 from sandbox.compare.steps import Open, Request
 
-STREAM = ("Accept", "text/event-stream")
 STREAM_HEADERS = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
 
 ROOM_HTTP = group(
