@@ -70,7 +70,17 @@ _SERVERS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
-        _each(("unknown-path", "room-too-long", "room-space", "room-letters"), Refused(404)),
+        _each(
+            (
+                "unknown-path",
+                "room-too-long",
+                "room-space",
+                "room-letters",
+                "room-dot",
+                "room-two-dots",
+            ),
+            Refused(404),
+        ),
         ALL_BUT_DAPHNE,
     ),
     Difference(

@@ -95,6 +95,9 @@ ROOM = group(
             ("too-long", "95 are too many for a group's name.", "x" * 95, Refused(403)),
             ("space", "A space is in no group's name.", "a%20b", Refused(403)),
             ("letters", "Nor is any letter but those of ASCII.", "%C3%A9", Refused(403)),
+            ("dot", "One dot is no name: in a path it is the folder itself.", ".", Refused(403)),
+            ("two-dots", "Two dots are no name: a browser goes up by them.", "..", Refused(403)),
+            ("three-dots", "Three dots are a name.", "...", Opened()),
         )
     ),
 )
