@@ -39,6 +39,39 @@ ROOM_HTTP = group(
     because=NO_METHODS,
 )
 
+STREAMS = Response(200, headers=(("content-type", "text/event-stream"),))
+NO_STREAM = Response(406, ErrorReply("not_acceptable"), (("content-type", "application/json"),))
+
+ACCEPT = group(
+    "HTTP",
+    *(
+        Probe(
+            f"accept-{name}",
+            sentence,
+            (
+                Request(
+                    "HEAD" if expected is STREAMS else "GET",
+                    headers=tuple(("Accept", line) for line in lines),
+                    look_at=("content-type",),
+                ),
+            ),
+            (expected,),
+        )
+        for name, sentence, lines, expected in (
+            ("case", "Media types have no case.", ("TEXT/Event-Stream",), STREAMS),
+            ("quality", "Any quality but 0 will do.", ("text/event-stream; Q=0.1",), STREAMS),
+            ("list", "It may be one of several.", ("a/b;q=1 , text/event-stream",), STREAMS),
+            ("lines", "Several headers are one list.", ("a/b", "text/event-stream"), STREAMS),
+            ("quality-0", "A quality of 0 means no.", ("text/event-stream;q=0",), NO_STREAM),
+            ("look-alike", "The whole type counts.", ("text/event-streamx",), NO_STREAM),
+            ("parameter", "A parameter is no type.", ('a/b;c="text/event-stream"',), NO_STREAM),
+            ("any", "What accepts anything follows nothing.", ("text/*, */*",), NO_STREAM),
+        )
+    ),
+    only="http",
+    because=NO_METHODS,
+)
+
 ROOM = group(
     "Rooms",
     Probe(
