@@ -187,6 +187,7 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = "sandbox.urls"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sandbox.site.errors.SettingsFilter"
 ASGI_APPLICATION = "sandbox.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
