@@ -63,7 +63,7 @@ def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
 
 ALL = ("*",)
-CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "worker/*")
+CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "history*/*", "worker/*")
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _SERVERS = (
