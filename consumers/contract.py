@@ -24,6 +24,7 @@ ErrorCode: TypeAlias = Literal[
     "too_deep",
     "too_large",
     "method_not_allowed",
+    "unsupported_encoding",
     # Only from consumers that use a channel layer.
     "not_acceptable",
     "unavailable",

@@ -1,6 +1,6 @@
 """The contract over HTTP, where status and headers say what a WebSocket message cannot.
 
-Pure, like the contract itself: ``encode_http(method, decode_http(method, ...))`` never raises.
+Pure, like the contract itself: ``encode_http(method, decode_http(...))`` never raises.
 """
 
 from typing import Any, NamedTuple
@@ -20,6 +20,9 @@ from consumers.contract import (
     validate,
 )
 
+UNSUPPORTED_ENCODING = Error(
+    "unsupported_encoding", "Send the body as it is, without a Content-Encoding."
+)
 METHODS = ("GET", "HEAD", "POST")
 STATUS: dict[ErrorCode, int] = {
     "invalid_json": 400,
@@ -28,6 +31,7 @@ STATUS: dict[ErrorCode, int] = {
     "too_large": 413,
     "method_not_allowed": 405,
     "not_acceptable": 406,
+    "unsupported_encoding": 415,
     "unavailable": 503,
     "no_worker": 503,
 }
@@ -41,15 +45,17 @@ class HttpReply(NamedTuple):
     headers: list[tuple[bytes, bytes]]
 
 
-def decode_http(method: str, query_string: bytes, body: bytes, limits: Limits) -> Request | Error:
+def decode_http(scope: Any, body: bytes, limits: Limits) -> Request | Error:
     """Read one HTTP request: the body of a POST, the query string of a GET or HEAD.
 
+    ``scope`` is that of ASGI: ``method``, ``query_string`` and ``headers`` are read.
     ``?message=hi&delay=0.5`` gives the same as ``{"message": "hi", "delay": 0.5}``.
     """
-    if method == "POST":
-        return decode(body, limits)
-    if method not in METHODS:
+    if scope["method"] == "POST":
+        return UNSUPPORTED_ENCODING if _is_encoded(scope) else decode(body, limits)
+    if scope["method"] not in METHODS:
         return Error("method_not_allowed", f"Use {', '.join(METHODS)}.")
+    query_string = scope["query_string"]
     if len(query_string) > limits.max_message_bytes:
         return too_large(limits)
     try:
@@ -72,9 +78,19 @@ def encode_http(method: str, request: Request | Error) -> HttpReply:
         status = STATUS[request.code]
         if request.code == "method_not_allowed":
             headers.append((b"Allow", ", ".join(METHODS).encode()))
+        if request is UNSUPPORTED_ENCODING:
+            headers.append((b"Accept-Encoding", b"identity"))
         if status == 503:  # noqa: PLR2004 # Service Unavailable
             headers.append((b"Retry-After", b"1"))
     return HttpReply(status, b"" if method == "HEAD" else body, headers)
+
+
+def _is_encoded(scope: Any) -> bool:
+    return any(
+        value.strip().lower() not in (b"", b"identity")
+        for name, value in scope["headers"]
+        if name == b"content-encoding"
+    )
 
 
 def json_headers(body: bytes) -> list[tuple[bytes, bytes]]:

@@ -7,6 +7,8 @@ from channels.auth import AuthMiddlewareStack
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import SuspiciousFileOperation
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 from django.utils.module_loading import import_string
@@ -18,9 +20,12 @@ from routing.refusal import not_found
 
 
 class RoomConverter(StringConverter):
-    """What the name of a group may hold: under 100 characters, its prefix "room." included."""
+    """What the name of a group may hold: under 100 characters, its prefix "room." included.
 
-    regex = "[a-zA-Z0-9_.-]{1,94}"
+    In a path "." and ".." are no names: a browser resolves them before it asks.
+    """
+
+    regex = r"(?!\.{1,2}(?:/|$))[a-zA-Z0-9_.-]{1,94}"
 
 
 register_converter(RoomConverter, "room")
@@ -59,8 +64,18 @@ def _patterns(protocol: str, otherwise: Any) -> list[Any]:
     ]
 
 
+class StaticFiles(ASGIStaticFilesHandler):
+    """A path that cannot be the path of a file is not found; Django's own class raises."""
+
+    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
+        try:
+            return super().serve(request)
+        except (SuspiciousFileOperation, ValueError, OSError):
+            raise Http404 from None
+
+
 # Django serves its static files under runserver only; here they are served under every server.
-django_application = isolated(ASGIStaticFilesHandler(get_asgi_application()), THREADS)
+django_application = isolated(StaticFiles(get_asgi_application()), THREADS)
 
 
 websocket_urlpatterns = _patterns("websocket", otherwise=not_found)

@@ -12,20 +12,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 django.setup(set_prefix=False)  # before anything that imports a model
 
 from routing.channels import channel_names  # noqa: E402 # needs the apps
+from routing.host import HostValidator  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
-from sandbox.apps import report_redis  # noqa: E402 # needs the apps
+from sandbox.apps import report_memory, report_redis  # noqa: E402 # needs the apps
 from sandbox.database import limit_waiting  # noqa: E402 # needs the apps
 
-application = ProtocolTypeRouter(
-    {
-        "http": URLRouter(http_urlpatterns),
-        "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns)),
-        "channel": ChannelNameRouter(channel_names),
-    }
+application = HostValidator(
+    ProtocolTypeRouter(
+        {
+            "http": URLRouter(http_urlpatterns),
+            "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns)),
+            "channel": ChannelNameRouter(channel_names),
+        }
+    )
 )
 
 connection_created.connect(limit_waiting)  # of servers: a migration may take its time
+report_memory()
 Thread(target=report_redis, daemon=True).start()  # a Redis that does not answer delays no start
 
 # What has been loaded stays. Without this, each full garbage collection looks at all of it: Daphne

@@ -168,7 +168,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "sandbox.site.slash.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -187,6 +187,7 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = "sandbox.urls"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sandbox.site.errors.SettingsFilter"
 ASGI_APPLICATION = "sandbox.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
@@ -215,6 +216,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "routing": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "channels_redis.pubsub": {"filters": ["short_redis_errors"]},
     },
 }

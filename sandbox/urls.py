@@ -17,11 +17,12 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
-    # A WebSocket URL opened as a web page. HTTP exhibits never get here.
+    # A WebSocket URL opened as a web page. HTTP exhibits answer for themselves: their URLs are here
+    # for those who leave out the slash at the end.
     *(
         path(route, views.upgrade_required, {"exhibit": exhibit})
         for exhibit in CATALOGUE
-        if exhibit.protocol == "websocket" and is_mounted(exhibit)
+        if is_mounted(exhibit)
         for route in exhibit.routes
     ),
 ]

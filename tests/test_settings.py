@@ -80,3 +80,29 @@ def test_a_busy_port_is_a_sentence(daphne_port: int) -> None:
     assert run.returncode == 1
     assert "Address already in use" in run.stderr
     assert "Traceback" not in run.stderr + run.stdout
+
+
+def test_the_error_page_hides_what_may_be_secret() -> None:
+    """The settings that Django's error page shows while DEBUG hold no password."""
+    code = (
+        "from sandbox.asgi import application\n"
+        "from django.views.debug import get_default_exception_reporter_filter as reporter_filter\n"
+        "print(reporter_filter().get_safe_settings())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "SECRET_KEY": "hunter2",
+            "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
+            "DATABASE_URL": "postgres://ada:hunter2@127.0.0.1:1/nowhere",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "'CHANNEL_LAYERS'" in run.stdout
+    assert "hunter2" not in run.stdout + run.stderr

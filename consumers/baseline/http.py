@@ -19,7 +19,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         body += event.get("body", b"")
         more_body = event.get("more_body", False)
     connection_log.received(scope)
-    request = decode_http(scope["method"], scope["query_string"], body, settings.LIMITS)
+    request = decode_http(scope, body, settings.LIMITS)
     if request.delay:
         await sleep(request.delay)
     reply = encode_http(scope["method"], request)

@@ -24,11 +24,10 @@ class EchoConsumer(AsyncHttpConsumer):
 
     async def handle(self, body: bytes) -> None:
         connection_log.received(self.scope)
-        method = self.scope["method"]
-        request = decode_http(method, self.scope["query_string"], body, settings.LIMITS)
+        request = decode_http(self.scope, body, settings.LIMITS)
         if request.delay:
             await sleep(request.delay)
-        reply = encode_http(method, request)
+        reply = encode_http(self.scope["method"], request)
         await self.send_response(reply.status, reply.body, headers=reply.headers)
 
     async def disconnect(self) -> None:

@@ -8,6 +8,7 @@ from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 
 from consumers import connection_log
+from consumers.accept import asks_for
 from consumers.channel_layer import UNAVAILABLE
 from consumers.contract import Error
 from consumers.contract_http import decode_http, encode_http
@@ -44,7 +45,7 @@ class RoomConsumer(Member, AsyncHttpConsumer):
     async def handle(self, body: bytes) -> None:
         connection_log.received(self.scope)
         method = self.scope["method"]
-        request = decode_http(method, b"", body, settings.LIMITS)
+        request = decode_http(self.scope, body, settings.LIMITS)
         if method in FOLLOW_METHODS:
             request = NOT_ACCEPTABLE
         if request.delay:
@@ -89,7 +90,4 @@ class RoomConsumer(Member, AsyncHttpConsumer):
             await self.send_response(**encode_http(self.scope["method"], UNAVAILABLE)._asdict())
 
     def _asks_for_events(self) -> bool:
-        accepted = [value for name, value in self.scope["headers"] if name == b"accept"]
-        return self.scope["method"] in FOLLOW_METHODS and b"text/event-stream" in b",".join(
-            accepted
-        )
+        return self.scope["method"] in FOLLOW_METHODS and asks_for(self.scope, "text/event-stream")

@@ -1,11 +1,54 @@
-"""A connection's scope as JSON can carry it, with every secret masked. Pure, like the contract."""
+"""A connection's scope as JSON can carry it. Pure, like the contract.
 
-import re
+Values are shown only where they are known to hold no secret; all others are masked. Which of them
+are secret cannot be guessed from their names: tokens come as ``?t=``, as ``X-Whatever``, as
+subprotocols and in the query of a Referer.
+"""
+
 from typing import Any
 from urllib.parse import parse_qsl
 
 PLAIN = ("type", "http_version", "scheme", "method", "root_path", "path", "client", "server")
-SECRET = re.compile("auth|cookie|csrf|key|pass|secret|session|signature|token", re.IGNORECASE)
+PLAIN_PARAMETERS = frozenset({"message", "delay", "after", "worker", "room"})
+PLAIN_HEADERS = frozenset(
+    [
+        "host",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "dnt",
+        "origin",
+        "pragma",
+        "priority",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+        "sec-gpc",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-version",
+    ]
+)
+"""The key of a handshake is no secret: it only shows that the server has read the handshake."""
+PLAIN_SUBPROTOCOLS = frozenset({"chat", "superchat", "mqtt", "wamp.2.json", "graphql-ws", "stomp"})
 MASK = "***"
 
 
@@ -16,9 +59,16 @@ def describe(scope: Any) -> dict[str, Any]:
         **{name: _json(scope[name]) for name in PLAIN if name in scope},
         "asgi": _json(scope.get("asgi", {})),
         "extensions": sorted(scope.get("extensions") or {}),
-        "query": _masked(parse_qsl(_text(scope.get("query_string", b"")), keep_blank_values=True)),
-        "headers": _masked((_text(name), _text(value)) for name, value in scope["headers"]),
-        "subprotocols": _json(scope.get("subprotocols", [])),
+        "query": _masked(
+            parse_qsl(_text(scope.get("query_string", b"")), keep_blank_values=True),
+            PLAIN_PARAMETERS,
+        ),
+        "headers": _masked(
+            ((_text(name), _text(value)) for name, value in scope["headers"]), PLAIN_HEADERS
+        ),
+        "subprotocols": [
+            name if name in PLAIN_SUBPROTOCOLS else MASK for name in scope.get("subprotocols", [])
+        ],
         "cookies": dict.fromkeys(map(_text, scope.get("cookies", {})), MASK),
         "session": _session(scope.get("session")),
         "user": _user(scope.get("user")),
@@ -39,11 +89,10 @@ def _user(user: Any) -> Any:
     return user and {"name": user.get_username(), "is_authenticated": user.is_authenticated}
 
 
-def _masked(pairs: Any) -> list[list[str]]:
-    # Sec-WebSocket-Key is no secret: it only shows that the server has read the handshake.
+def _masked(pairs: Any, plain: frozenset[str]) -> list[list[str]]:
+    # In "?c2VjcmV0" the name may be the secret.
     return [
-        [name, MASK if SECRET.search(name) and name != "sec-websocket-key" else value]
-        for name, value in pairs
+        [name, value] if name in plain else [name if value else MASK, MASK] for name, value in pairs
     ]
 
 

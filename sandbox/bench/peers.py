@@ -46,7 +46,7 @@ async def starlette_http(request: Request) -> Response:
     connection_log.connected(request.scope)
     body = await request.body()
     connection_log.received(request.scope)
-    asked = decode_http(request.method, b"", body, LIMITS)
+    asked = decode_http(request.scope, body, LIMITS)
     if asked.delay:
         await sleep(asked.delay)
     reply = encode_http(request.method, asked)
@@ -84,7 +84,7 @@ async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
     connection_log.connected(request.scope)
     body = await request.body()
     connection_log.received(request.scope)
-    asked = decode_http(request.method, b"", body, LIMITS)
+    asked = decode_http(request.scope, body, LIMITS)
     if asked.delay:
         await sleep(asked.delay)
     reply = encode_http(request.method, asked)

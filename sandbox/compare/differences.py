@@ -63,14 +63,30 @@ def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
 
 ALL = ("*",)
-CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "worker/*")
+CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "history*/*", "worker/*")
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _SERVERS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
-        _each(("unknown-path", "room-too-long", "room-space", "room-letters"), Refused(404)),
+        _each(
+            (
+                "unknown-path",
+                "room-too-long",
+                "room-space",
+                "room-letters",
+                "room-dot",
+                "room-two-dots",
+            ),
+            Refused(404),
+        ),
+        ALL_BUT_DAPHNE,
+    ),
+    Difference(
+        "Daphne makes a 403 of every refusal; the others send the application's status.",
+        ALL,
+        _each(("host-foreign", "host-look-alike"), Refused(400)),
         ALL_BUT_DAPHNE,
     ),
     Difference(
@@ -265,7 +281,7 @@ _EXCEPTIONS = (
     NO_BODY.fails("get", "get-nothing", "get-empty", "get-unicode", "get-bad-utf-8", "head"),
     NO_BODY.fails("get-delay", then=(FAILED,)),
     BAD_JSON.fails("after-invalid-json", "after-empty", "after-bad-binary", then=(HI_SPACED,)),
-    NOT_UTF8.fails("bad-utf-8"),
+    NOT_UTF8.fails("bad-utf-8", "encoding-gzip"),
     *DIGITS.ends(WEBSOCKETS, "digits-5000", "surrogate-by-digits"),
     DIGITS.fails("digits-5000", "surrogate-by-digits"),
     *DEPTH.ends(WEBSOCKETS, "depth-far-over", "depth-unclosed"),

@@ -31,6 +31,7 @@ ERROR_STATUS = {
     "too_deep": 400,
     "too_large": 413,
     "method_not_allowed": 405,
+    "unsupported_encoding": 415,
 }
 """The HTTP status that the contract has for an error, by its code."""
 

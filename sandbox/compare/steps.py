@@ -130,10 +130,13 @@ class Open:
     """What follows the exhibit's path."""
     room: str = ""
     """The name of a room as it stands in the URL, percent-encoded."""
+    host: str = ""
+    """Instead of the server's own Host; ``{hostname}`` as above."""
 
     async def run(self, session: Session) -> Observation:
         connection = await session.open(
             path=session.exhibit.url_in(self.room or session.room) + self.suffix,
+            headers=_host(session, self.host),
             origin=self.origin
             and self.origin.format(origin=session.url, hostname=urlsplit(session.url).hostname),
             subprotocols=self.subprotocols,
@@ -226,16 +229,21 @@ class Request:
     body: bytes = b""
     look_at: tuple[str, ...] = ()
     """Names of response headers."""
+    host: str = ""
+    """Instead of the server's own Host; ``{hostname}`` stands for its name."""
 
     async def run(self, session: Session) -> Observation:
-        response = await session.request(
-            self.method, self.suffix, headers=self.headers, body=self.body
-        )
+        headers = (*_host(session, self.host), *self.headers)
+        response = await session.request(self.method, self.suffix, headers=headers, body=self.body)
         reply = reply_in(response)
         if reply is None and response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Response(response.status)  # each server has its own page for that
-        headers = tuple((name, response.header(name)) for name in self.look_at)
-        return Response(response.status, reply, headers)
+        looked_at = tuple((name, response.header(name)) for name in self.look_at)
+        return Response(response.status, reply, looked_at)
+
+
+def _host(session: Session, host: str) -> tuple[Header, ...]:
+    return (("Host", host.format(hostname=urlsplit(session.url).hostname)),) if host else ()
 
 
 # The scope.

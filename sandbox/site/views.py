@@ -89,7 +89,8 @@ def rooms(request: HttpRequest) -> HttpResponse:
     if not re.fullmatch(RoomConverter.regex, room):
         raise Http404(f"{room!r} is not the name of a room.")
     cards = [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))]
-    return render(request, "site/rooms.html", {"room": room, "cards": cards})
+    context = {"room": room, "cards": cards, "in_memory": not settings.REDIS_URL}
+    return render(request, "site/rooms.html", context)
 
 
 def scope(request: HttpRequest) -> HttpResponse:

@@ -81,7 +81,9 @@ class HttpConnection:
         body: bytes | Sequence[bytes] = b"",
     ) -> None:
         """Send a request, and wait for nothing."""
-        all_headers = [("Host", self._host), *headers]
+        all_headers = list(headers)
+        if not any(name.lower() == "host" for name, _ in all_headers):
+            all_headers.insert(0, ("Host", self._host))
         if not isinstance(body, bytes):
             all_headers.append(("Transfer-Encoding", "chunked"))
         elif body or method not in ("GET", "HEAD"):

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
@@ -59,10 +60,12 @@ class WebSocket:
         return self._stream.local_address
 
     async def shake_hands(self, headers: Iterable[Header]) -> None:
-        """Send the handshake with these headers added. Raises RefusedError, ClosedError."""
+        """Send the handshake with these headers added, a Host instead of its own.
+
+        Raises RefusedError, ClosedError.
+        """
         request = self._protocol.connect()
-        for name, value in headers:
-            request.headers[name] = value
+        _add(headers, request.headers)
         self._protocol.send_request(request)
         self._stream.record("handshake", request.serialize(), sent=True)
         await self._flush()
@@ -175,6 +178,13 @@ class WebSocket:
                     )
                     self._fragments.clear()
         self._stream.record(_kind(frame.opcode, fin=frame.fin), payload)
+
+
+def _add(headers: Iterable[Header], handshake: Headers) -> None:
+    for name, value in headers:
+        if name.lower() == "host":
+            del handshake[name]
+        handshake[name] = value  # adds one, also if there is one of that name
 
 
 def _kind(opcode: Opcode, *, fin: bool) -> str:

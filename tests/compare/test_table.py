@@ -29,8 +29,11 @@ ASKING = [probe for probe in CONTRACT if all(isinstance(step, Ask) for step in p
 REQUESTING = [
     probe
     for probe in CONTRACT
-    # Which paths there are is not the contract's.
-    if all(isinstance(step, Request) and step.suffix != "nowhere/" for step in probe.steps)
+    # Which paths and hosts there are is not the contract's.
+    if all(
+        isinstance(step, Request) and not step.host and step.suffix != "nowhere/"
+        for step in probe.steps
+    )
 ]
 
 
@@ -77,8 +80,12 @@ def test_contract_keeps_the_table_over_http(probe: Probe) -> None:
         cast("tuple[Request, ...]", probe.steps), probe.expected, strict=True
     ):
         assert isinstance(expected, Response)
-        query = step.suffix.removeprefix("?").encode()
-        reply = encode_http(step.method, decode_http(step.method, query, step.body, Limits()))
+        scope = {
+            "method": step.method,
+            "query_string": step.suffix.removeprefix("?").encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in step.headers],
+        }
+        reply = encode_http(step.method, decode_http(scope, step.body, Limits()))
         assert reply.status == expected.status
         assert (reply_of(reply.body.decode()) if reply.body else None) == expected.reply
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -147,12 +148,18 @@ def test_accepts_what_is_just_within_the_limits(data: str) -> None:
     assert echo(data) == data
 
 
+def asking(method: str, query: bytes = b"", encoding: bytes = b"") -> dict[str, Any]:
+    """The scope of an HTTP request."""
+    headers = [(b"content-encoding", encoding)]
+    return {"method": method, "query_string": query, "headers": headers}
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_get_answers_as_post(message: str) -> None:
     """``?message=...`` asks what ``{"message": "..."}`` does."""
     query = urlencode({"message": message, "delay": "0.25"}).encode()
 
-    assert decode_http("GET", query, b"", LIMITS) == Request(message, 0.25)
+    assert decode_http(asking("GET", query), b"", LIMITS) == Request(message, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -167,16 +174,16 @@ def test_get_answers_as_post(message: str) -> None:
 )
 def test_get_names_what_is_wrong(query: bytes, expected: str) -> None:
     """A bad query gets the code that a bad body would."""
-    decoded = decode_http("GET", query, b"", LIMITS)
+    decoded = decode_http(asking("GET", query), b"", LIMITS)
 
     assert isinstance(decoded, Error)
     assert decoded.code == expected
 
 
-@given(st.sampled_from(["GET", "HEAD", "POST", "PUT", ""]), st.binary(), st.binary())
-def test_http_never_raises(method: str, query: bytes, body: bytes) -> None:
-    """Any method, query and body get a status and a JSON body of the stated length."""
-    request = decode_http(method, query, body, LIMITS)
+@given(st.sampled_from(["GET", "HEAD", "POST", "PUT", ""]), st.binary(), st.binary(), st.binary())
+def test_http_never_raises(method: str, query: bytes, encoding: bytes, body: bytes) -> None:
+    """Any method, query, encoding and body get a status and a JSON body of the stated length."""
+    request = decode_http(asking(method, query, encoding), body, LIMITS)
     reply = encode_http(method, request)
     headers = dict(reply.headers)
 
@@ -187,15 +194,24 @@ def test_http_never_raises(method: str, query: bytes, body: bytes) -> None:
 
 def test_other_methods_get_the_list_of_those_allowed() -> None:
     """Any other method gets 405 and the Allow header."""
-    reply = encode_http("PUT", decode_http("PUT", b"", b"", LIMITS))
+    reply = encode_http("PUT", decode_http(asking("PUT"), b"", LIMITS))
 
     assert reply.status == 405
     assert (b"Allow", b"GET, HEAD, POST") in reply.headers
 
 
+@pytest.mark.parametrize("encoding", [b"gzip", b"Br", b"gzip, identity", b"\xff"])
+def test_an_encoded_body_is_refused(encoding: bytes) -> None:
+    """A body in any Content-Encoding gets 415, and a header that says which one is accepted."""
+    reply = encode_http("POST", decode_http(asking("POST", b"", encoding), b"{}", LIMITS))
+
+    assert reply.status == 415
+    assert (b"Accept-Encoding", b"identity") in reply.headers
+
+
 def test_head_gets_the_headers_of_get_and_no_body() -> None:
     """HEAD has the status and headers of GET, which say that the reply is JSON and not to store."""
-    request = decode_http("GET", b"message=hi", b"", LIMITS)
+    request = decode_http(asking("GET", b"message=hi"), b"", LIMITS)
 
     assert encode_http("HEAD", request) == encode_http("GET", request)._replace(body=b"")
     assert encode_http("GET", request).headers == [

@@ -65,7 +65,7 @@ async def test_one_foreign_origin_among_several_refuses() -> None:
         return {"type": "websocket.connect"}
 
     headers = [(b"origin", b"http://localhost"), (b"origin", b"http://evil.example")]
-    scope = {"type": "websocket", "headers": headers}
+    scope = {"type": "websocket", "path": "/", "headers": headers}
     await BrowserOriginValidator(inner)(scope, receive, send)
 
     assert (reached, sent) == ([], ["websocket.close"])

@@ -13,6 +13,7 @@ from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
 from sandbox.compare.probes.handshake import HANDSHAKE
 from sandbox.compare.probes.history import HISTORY, HISTORY_HTTP, KEPT
+from sandbox.compare.probes.hosts import HOSTS
 from sandbox.compare.probes.http import HTTP
 from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
@@ -20,7 +21,7 @@ from sandbox.compare.probes.messages import MESSAGES
 from sandbox.compare.probes.numbers import NUMBERS
 from sandbox.compare.probes.recovery import RECOVERY
 from sandbox.compare.probes.requests import REQUESTS
-from sandbox.compare.probes.rooms import ROOM, ROOM_HTTP
+from sandbox.compare.probes.rooms import ACCEPT, ROOM, ROOM_HTTP
 from sandbox.compare.probes.scope import SCOPE
 from sandbox.compare.probes.text import TEXT
 from sandbox.compare.probes.values import VALUES
@@ -48,6 +49,7 @@ CONTRACT: tuple[Probe, ...] = (
     *VIOLATIONS,
     *CLOSING,
     *HANDSHAKE,
+    *HOSTS,
     *HTTP,
 )
 
@@ -60,8 +62,11 @@ NOT_IN_ROOMS = {
     "over-1-mib",
     "over-16-mib",
     # Over HTTP only POST brings a message; GET follows the room.
-    *(probe.id for probe in HTTP if not probe.id.startswith(("method-", "http-unknown-path"))),
+    *(probe.id for probe in HTTP if not probe.id.startswith(("method-", "encoding-gzip", "http-"))),
 }
+
+
+ENCODED = next(probe for probe in HTTP if probe.id == "encoding-gzip")
 
 
 def _expects_no_echo(probe: Probe) -> bool:
@@ -76,9 +81,17 @@ TABLES: dict[str, tuple[Probe, ...]] = {
     "rooms": (
         *(probe for probe in CONTRACT if probe.id not in NOT_IN_ROOMS),
         *ROOM_HTTP,
+        *ACCEPT,
         *ROOM,
     ),
-    "history": (*filter(_expects_no_echo, CONTRACT), *HISTORY_HTTP, *HISTORY),
-    "worker": (*filter(_expects_no_echo, CONTRACT), *WORKER),
-    "scope": SCOPE,
+    "history": (
+        *filter(_expects_no_echo, CONTRACT),
+        *HOSTS,
+        ENCODED,
+        *ACCEPT,
+        *HISTORY_HTTP,
+        *HISTORY,
+    ),
+    "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
+    "scope": (*SCOPE, *HOSTS),
 }

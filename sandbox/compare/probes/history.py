@@ -3,8 +3,8 @@
 from sandbox.compare.history_steps import Hear, Return, Store, stored
 from sandbox.compare.observations import ErrorReply, Heard, Reply, Response
 from sandbox.compare.probe import NO_METHODS, Probe, group
+from sandbox.compare.probes.hosts import STREAM
 from sandbox.compare.probes.http import JSON_TYPE
-from sandbox.compare.probes.rooms import STREAM
 from sandbox.compare.steps import Request
 
 KEPT = 20

@@ -1,5 +1,7 @@
 """What HTTP has and WebSockets have not: methods, statuses, headers, queries."""
 
+import gzip
+
 from sandbox.compare.observations import ErrorReply, Reply, Response
 from sandbox.compare.probe import HI, HI_BACK, NO_METHODS, Probe, group
 from sandbox.compare.steps import Request
@@ -93,6 +95,25 @@ HTTP = group(
                 (("Content-Type", "text/plain; charset=latin-1"),),
             ),
         )
+    ),
+    Probe(
+        "encoding-gzip",
+        "A body in another Content-Encoding is refused, and the response says what is accepted.",
+        (
+            Request(
+                "POST",
+                headers=(("Content-Encoding", "gzip"),),
+                body=gzip.compress(HI.encode(), mtime=0),
+                look_at=("accept-encoding",),
+            ),
+        ),
+        (Response(415, ErrorReply("unsupported_encoding"), (("accept-encoding", "identity"),)),),
+    ),
+    Probe(
+        "encoding-identity",
+        "A Content-Encoding of identity is none.",
+        (Request("POST", headers=(("Content-Encoding", "Identity"),), body=HI.encode()),),
+        (Response(200, HI_BACK),),
     ),
     Probe(
         "keep-alive",

@@ -2,11 +2,11 @@
 
 from sandbox.compare.observations import ErrorReply, Heard, Opened, Refused, Reply, Response
 from sandbox.compare.probe import HI, HI_BACK, NO_HANDSHAKE, NO_METHODS, Probe, group
+from sandbox.compare.probes.hosts import STREAM
 from sandbox.compare.probes.http import JSON_TYPE
 from sandbox.compare.room_steps import HearAll, JoinAll, Say, SayInTwoRooms, VanishAll, all_hear
 from sandbox.compare.steps import Open, Request
 
-STREAM = ("Accept", "text/event-stream")
 STREAM_HEADERS = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
 
 ROOM_HTTP = group(
@@ -34,6 +34,39 @@ ROOM_HTTP = group(
         "A page of another site may not publish.",
         (Request("POST", headers=(("Origin", "https://evil.example"),), body=HI.encode()),),
         (Response(403),),
+    ),
+    only="http",
+    because=NO_METHODS,
+)
+
+STREAMS = Response(200, headers=(("content-type", "text/event-stream"),))
+NO_STREAM = Response(406, ErrorReply("not_acceptable"), (("content-type", "application/json"),))
+
+ACCEPT = group(
+    "HTTP",
+    *(
+        Probe(
+            f"accept-{name}",
+            sentence,
+            (
+                Request(
+                    "HEAD" if expected is STREAMS else "GET",
+                    headers=tuple(("Accept", line) for line in lines),
+                    look_at=("content-type",),
+                ),
+            ),
+            (expected,),
+        )
+        for name, sentence, lines, expected in (
+            ("case", "Media types have no case.", ("TEXT/Event-Stream",), STREAMS),
+            ("quality", "Any quality but 0 will do.", ("text/event-stream; Q=0.1",), STREAMS),
+            ("list", "It may be one of several.", ("a/b;q=1 , text/event-stream",), STREAMS),
+            ("lines", "Several headers are one list.", ("a/b", "text/event-stream"), STREAMS),
+            ("quality-0", "A quality of 0 means no.", ("text/event-stream;q=0",), NO_STREAM),
+            ("look-alike", "The whole type counts.", ("text/event-streamx",), NO_STREAM),
+            ("parameter", "A parameter is no type.", ('a/b;c="text/event-stream"',), NO_STREAM),
+            ("any", "What accepts anything follows nothing.", ("text/*, */*",), NO_STREAM),
+        )
     ),
     only="http",
     because=NO_METHODS,
@@ -95,6 +128,9 @@ ROOM = group(
             ("too-long", "95 are too many for a group's name.", "x" * 95, Refused(403)),
             ("space", "A space is in no group's name.", "a%20b", Refused(403)),
             ("letters", "Nor is any letter but those of ASCII.", "%C3%A9", Refused(403)),
+            ("dot", "One dot is no name: in a path it is the folder itself.", ".", Refused(403)),
+            ("two-dots", "Two dots are no name: a browser goes up by them.", "..", Refused(403)),
+            ("three-dots", "Three dots are a name.", "...", Opened()),
         )
     ),
 )

@@ -10,14 +10,16 @@ SCOPE = group(
     "Scope",
     Probe(
         "scope",
-        "A consumer knows path, query, headers, cookies and user; secrets are masked.",
+        "A consumer knows path, query, headers, cookies and user; what may be secret is masked.",
         (
             AskScope(
-                query=f"message=%C3%A9&token={SECRET}",
+                query=f"message=%C3%A9&t={SECRET}",
                 headers=(
                     ("Authorization", f"Basic {SECRET}"),
                     ("Cookie", f"theme={SECRET}"),
-                    ("X-Name", "plain"),
+                    ("Accept-Language", "eo"),
+                    ("X-Name", SECRET),
+                    ("Referer", f"https://example.com/?t={SECRET}"),
                 ),
                 secret=SECRET,
             ),
@@ -25,8 +27,13 @@ SCOPE = group(
         (
             Scope(
                 has_path=True,
-                query=(("message", "é"), ("token", "***")),
-                headers=(("authorization", "***"), ("x-name", "plain")),
+                query=(("message", "é"), ("t", "***")),
+                headers=(
+                    ("accept-language", "eo"),
+                    ("authorization", "***"),
+                    ("referer", "***"),
+                    ("x-name", "***"),
+                ),
                 cookies=(("theme", "***"),),
                 user="",
                 is_authenticated=False,
