@@ -11,9 +11,18 @@ from uuid import uuid4
 
 from msgspec import msgpack
 from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import parse_url
 
 from sandbox.layers.drops import DropCounter, GapCounter
 from sandbox.layers.redis_connections import Publisher, Subscriber
+
+FORCED = {
+    # redis-py reads RESP3 more slowly, and nothing in it is needed here.
+    "protocol": 2,
+    # All that waits has a limit of its own. The wait_for of Python 3.11 can hide a cancellation.
+    "socket_timeout": None,
+}
+"""What a connection is made with, whatever the URL says."""
 
 
 class Mailbox(asyncio.Queue[bytes]):
@@ -176,8 +185,8 @@ class PubSubLayer:
                 if other.is_closed():
                     self._loops.pop(other, None)
             options = dict(self._host)
-            # RESP3 has nothing that is needed here, and redis-py reads it more slowly.
-            pool = ConnectionPool.from_url(options.pop("address"), protocol=2, **options)
+            url = options.pop("address")
+            pool = ConnectionPool(**{**options, **parse_url(url), **FORCED})
             self._loops[loop] = LoopLayer(pool, self.gaps)
         return self._loops[loop]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
-from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
@@ -33,10 +33,8 @@ T = TypeVar("T")
 logger = logging.getLogger("channels.layers")
 
 
-def why(error: BaseException) -> str:
+def why(error: Exception) -> str:
     """Say in a few words what went wrong with a connection, and log what should not go wrong."""
-    if isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if not isinstance(error, RedisError | OSError):
@@ -54,6 +52,7 @@ class OwnedConnection(ABC):
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
+        self._connection = pool.make_connection()  # type: ignore[no-untyped-call] # it has no types
         self._task: asyncio.Task[None] | None = None
 
     def _start(self) -> None:
@@ -104,32 +103,35 @@ class Publisher(OwnedConnection):
             raise RedisConnectionError(failure)
 
     async def _run(self) -> None:
-        connection = self._pool.make_connection()  # type: ignore[no-untyped-call] # it has no types
         batch: list[Publication] = []
         try:
             while True:
                 batch = [await self._waiting.get(), *take(self._waiting, BATCH)]
                 try:
                     async with asyncio.timeout(LAYER_SECONDS):
-                        await self._send(connection, batch)
+                        await self._send(batch)
                 except Exception as error:  # noqa: BLE001 # whatever it is, the next batch goes on
-                    await connection.disconnect(nowait=True)
+                    await self._connection.disconnect(nowait=True)
                     for publication in batch:
                         publication.answer(why(error))
         finally:
-            await connection.disconnect(nowait=True)
+            await self._connection.disconnect(nowait=True)
             for publication in [*batch, *take(self._waiting)]:
                 publication.answer("the channel layer is closed")
 
-    async def _send(self, connection: Connection, batch: list[Publication]) -> None:
-        await self._pool.ensure_connection(connection)  # which notices that Redis has closed it
+    async def _send(self, batch: list[Publication]) -> None:
+        await self._pool.ensure_connection(
+            self._connection
+        )  # which notices that Redis has closed it
         batch = [publication for publication in batch if not publication.failure.done()]
         commands = [("PUBLISH", publication.channel, publication.data) for publication in batch]
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        await self._connection.send_packed_command(
+            self._connection.pack_commands(commands), check_health=False
+        )
         for publication in batch:
             failure = ""
             try:
-                await connection.read_response(disable_decoding=True)
+                await self._connection.read_response(disable_decoding=True)
             except ResponseError as error:  # of this message alone
                 failure = why(error)
             publication.answer(failure)
@@ -200,17 +202,20 @@ class Subscriber(OwnedConnection):
                 await self._changed.get()
             take(self._changed)  # a new connection is asked for all that is wanted
             began = monotonic()
-            connection = self._pool.make_connection()  # type: ignore[no-untyped-call] # it has no types
+            connected = False
             try:
                 async with asyncio.timeout(LAYER_SECONDS):
-                    await connection.connect()
+                    await self._connection.connect()
+                connected = True
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._write(connection))
-                    both.create_task(self._read(connection))
-            except Exception as error:  # noqa: BLE001 # whatever it is, there is another connection
-                self._note(why(error))
+                    both.create_task(self._write())
+                    both.create_task(self._read())
+            except ExceptionGroup as errors:  # of the two tasks, the first is the cause
+                self._note(errors.exceptions[0], connected)
+            except Exception as error:  # noqa: BLE001 # whatever it is, it is tried again
+                self._note(error, connected)
             finally:
-                await connection.disconnect(nowait=True)
+                await self._connection.disconnect(nowait=True)
                 self._asked.clear()
                 self._made.clear()
             retry = RETRY_SECONDS[0] if monotonic() - began > longest else min(2 * retry, longest)
@@ -218,18 +223,19 @@ class Subscriber(OwnedConnection):
                 async with asyncio.timeout(retry):
                     await self._changed.get()  # somebody waits: try at once
 
-    def _note(self, failure: str) -> None:
-        """Note that a connection has failed: a gap, or a reason for those who wait."""
+    def _note(self, error: Exception, connected: bool) -> None:
+        """Note that the connection has failed: a gap, and perhaps a reason for those who wait."""
+        failure = why(error)
         if lost := self._made & self._wanted:
             if not self._lost:
                 self._lost_at = monotonic()
                 self._gaps.begin(failure)
             self._lost |= lost
-        elif not self._made:
+        if not connected or isinstance(error, ResponseError):  # else the next one may be better
             for name in list(self._waiting):
                 self._answer(name, failure)
 
-    async def _write(self, connection: Connection) -> None:
+    async def _write(self) -> None:
         names = set(self._wanted)
         while True:
             new = (names & self._wanted) - self._asked
@@ -239,19 +245,19 @@ class Subscriber(OwnedConnection):
             self._asked -= old
             self._made -= old
             if new:
-                await connection.send_command("SUBSCRIBE", *new, check_health=False)
+                await self._connection.send_command("SUBSCRIBE", *new, check_health=False)
             if old:
-                await connection.send_command("UNSUBSCRIBE", *old, check_health=False)
+                await self._connection.send_command("UNSUBSCRIBE", *old, check_health=False)
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     names = {await self._changed.get(), *take(self._changed)}
             except TimeoutError:
                 names = set()
-                await connection.send_command("PING", check_health=False)
+                await self._connection.send_command("PING", check_health=False)
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self) -> None:
         while True:
-            response = await connection.read_response(
+            response = await self._connection.read_response(
                 disable_decoding=True,
                 timeout=2 * PING_SECONDS,
                 disconnect_on_error=False,
