@@ -120,9 +120,7 @@ class Publisher(OwnedConnection):
                 publication.answer("the channel layer is closed")
 
     async def _send(self, batch: list[Publication]) -> None:
-        await self._pool.ensure_connection(
-            self._connection
-        )  # which notices that Redis has closed it
+        await self._pool.ensure_connection(self._connection)  # notices if Redis has closed it
         batch = [publication for publication in batch if not publication.failure.done()]
         commands = [("PUBLISH", publication.channel, publication.data) for publication in batch]
         await self._connection.send_packed_command(
@@ -183,13 +181,13 @@ class Subscriber(OwnedConnection):
         self._wanted.discard(name)
         self._changed.put_nowait(name)
         self._answer(name, "it is no longer wanted")
-        self._found(name)
+        self._recover(name)
 
     def _answer(self, name: str, failure: str) -> None:
         if future := self._waiting.pop(name, None):
             future.set_result(failure)
 
-    def _found(self, name: str) -> None:
+    def _recover(self, name: str) -> None:
         if name in self._lost:
             self._lost.discard(name)
             if not self._lost:
@@ -207,11 +205,7 @@ class Subscriber(OwnedConnection):
                 async with asyncio.timeout(LAYER_SECONDS):
                     await self._connection.connect()
                 connected = True
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(self._write())
-                    both.create_task(self._read())
-            except ExceptionGroup as errors:  # of the two tasks, the first is the cause
-                self._note(errors.exceptions[0], connected)
+                await self._read_and_write()
             except Exception as error:  # noqa: BLE001 # whatever it is, it is tried again
                 self._note(error, connected)
             finally:
@@ -234,6 +228,17 @@ class Subscriber(OwnedConnection):
         if not connected or isinstance(error, ResponseError):  # else the next one may be better
             for name in list(self._waiting):
                 self._answer(name, failure)
+
+    async def _read_and_write(self) -> None:
+        """Do both until one of them fails: no task group, which could hide a cancellation."""
+        both = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        try:
+            failed, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+        failed.pop().result()
 
     async def _write(self) -> None:
         names = set(self._wanted)
@@ -274,6 +279,6 @@ class Subscriber(OwnedConnection):
     def _confirm(self, name: str) -> None:
         self._made.add(name)
         self._answer(name, "")
-        self._found(name)
+        self._recover(name)
         if name not in self._wanted:
             self._changed.put_nowait(name)

@@ -95,6 +95,18 @@ async def test_a_gap_is_logged_and_counted_once(
     assert "Unexpected" not in caplog.text
 
 
+async def test_nobody_joins_what_is_not_subscribed(layer: PubSubLayer, redis: Redis) -> None:
+    """During an outage a room with members cannot be joined either: no message would arrive."""
+    await member(layer)
+    channel = await layer.new_channel()
+    redis.kill()
+    await asyncio.sleep(0.2)
+    with pytest.raises(RedisConnectionError):
+        await layer.group_add("room", channel)
+    redis.start()
+    assert len(layer.groups["asgi__group__room"]) == 1
+
+
 async def test_without_members_there_is_no_gap(layer: PubSubLayer, admin: Any) -> None:
     """A connection that breaks when nothing is subscribed loses nothing."""
     receiving = asyncio.create_task(layer.receive(await member(layer)))

@@ -178,6 +178,11 @@ class Faults(RuleBasedStateMachine):
         await self.layers[layer].group_send(room, {"number": sent.number})
         sent.arrived = True
 
+    @rule(seconds=st.sampled_from([0, 0.01]))
+    def slow_down(self, seconds: float) -> None:
+        """Delay all that goes over the link, which is no fault: nothing is lost."""
+        self.relay.delay = lambda _chunk: seconds
+
     # Faults.
 
     @precondition(lambda self: self.up)
