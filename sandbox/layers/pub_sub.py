@@ -107,8 +107,9 @@ class PubSubLayer:
         capacity: int = 100,
         prefix: str = "asgi",
     ) -> None:
-        (host,) = hosts
-        self._host = {"address": host} if isinstance(host, str) else host
+        if isinstance(hosts, str) or len(hosts) != 1:
+            raise ValueError("The Pub/Sub layer takes a list with one host.")
+        self._host = {"address": hosts[0]} if isinstance(hosts[0], str) else hosts[0]
         self.capacity = capacity
         self.prefix = prefix
         self.drops = DropCounter()

@@ -1,7 +1,7 @@
 """The two connections of a Pub/Sub channel layer, each owned by one task.
 
-That task alone connects, reads and writes; all others hand over what they want and wait for a
-future. So a connection that breaks is noticed, and replaced, in one place.
+Only that task connects, reads and writes. All others put what they want into a queue and wait for a
+future. So a connection that breaks is noticed, and made again, in one place.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from consumers.channel_layer import LAYER_SECONDS
 from sandbox.layers.drops import GapCounter
 
 PING_SECONDS = 5.0
-"""After how long without a change of subscriptions Redis is asked whether it is there."""
+"""After how long without a change of subscriptions Redis is asked whether it is there. After twice
+as long without a word from it the connection is given up."""
 RETRY_SECONDS = (0.01, 1.0)
 """How long to wait before the connection is made again: at first, and at most."""
 BATCH = 100
@@ -155,7 +156,7 @@ class Subscriber(OwnedConnection):
         self._made: set[str] = set()
         """What Redis has confirmed of it: only of these can messages arrive."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
-        """Who waits for the answer of Redis; empty if it is the subscription."""
+        """Futures of the callers of ``subscribe``: why it failed, or empty."""
         self._lost: set[str] = set()
         """What was made over an earlier connection, and is not yet made again."""
         self._lost_at = 0.0
@@ -215,7 +216,7 @@ class Subscriber(OwnedConnection):
             retry = RETRY_SECONDS[0] if monotonic() - began > longest else min(2 * retry, longest)
             with suppress(TimeoutError):
                 async with asyncio.timeout(retry):
-                    await self._changed.get()  # somebody waits: try at once
+                    await self._changed.get()  # a caller waits: try at once
 
     def _note(self, error: Exception, connected: bool) -> None:
         """Note that the connection has failed: a gap, and perhaps a reason for those who wait."""
@@ -253,12 +254,12 @@ class Subscriber(OwnedConnection):
                 await self._connection.send_command("SUBSCRIBE", *new, check_health=False)
             if old:
                 await self._connection.send_command("UNSUBSCRIBE", *old, check_health=False)
-            try:
+            if not new and not old:  # an answer shows that Redis is there
+                await self._connection.send_command("PING", check_health=False)
+            names = set()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
                     names = {await self._changed.get(), *take(self._changed)}
-            except TimeoutError:
-                names = set()
-                await self._connection.send_command("PING", check_health=False)
 
     async def _read(self) -> None:
         while True:

@@ -65,7 +65,7 @@ async def hear_after(layer: PubSubLayer, channel: str) -> None:
 async def test_members_join_while_the_connection_is_made_again(
     layer: PubSubLayer, admin: Any
 ) -> None:
-    """Those who join at the moment of a kill are in the room as if there had been none."""
+    """Members that join at the moment of a kill are in the room, without an error."""
     old = await member(layer)
     for number in range(20):
         await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -95,8 +95,10 @@ async def test_a_gap_is_logged_and_counted_once(
     assert "Unexpected" not in caplog.text
 
 
-async def test_nobody_joins_what_is_not_subscribed(layer: PubSubLayer, redis: Redis) -> None:
-    """During an outage a room with members cannot be joined either: no message would arrive."""
+async def test_a_room_that_is_not_subscribed_cannot_be_joined(
+    layer: PubSubLayer, redis: Redis
+) -> None:
+    """During an outage a room cannot be joined, not even one that has members."""
     await member(layer)
     channel = await layer.new_channel()
     redis.kill()
@@ -159,7 +161,7 @@ async def test_a_message_is_never_sent_twice(layer: PubSubLayer, redis: Redis) -
 
 
 async def test_a_command_that_redis_refuses(redis: Redis, admin: Any) -> None:
-    """Who may not subscribe or publish gets the layer's own error at once."""
+    """A user of Redis without the permission gets the layer's own error, at once."""
     await admin.acl_setuser(
         "guest", enabled=True, nopass=True, commands=["+@connection", "-subscribe", "-publish"]
     )
@@ -207,6 +209,27 @@ async def test_each_event_loop_has_connections_of_its_own(layer: PubSubLayer, ad
         assert await hear(layer, channel) == {"number": number}
     while len(await admin.client_list()) > before:
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("hosts", ["redis://127.0.0.1", [], ["redis://one", "redis://other"]])
+async def test_it_takes_one_host(hosts: Any) -> None:
+    """What is not a list with one host is refused in a sentence."""
+    with pytest.raises(ValueError, match="a list with one host"):
+        PubSubLayer(hosts=hosts)
+
+
+@pytest.mark.parametrize(
+    "option", ["protocol=3", "decode_responses=true", "max_connections=1", "socket_timeout=0.1"]
+)
+async def test_it_works_with_what_a_url_can_ask_for(option: str, redis: Redis) -> None:
+    """Options of the URL that could keep the layer from working do not."""
+    layer = PubSubLayer(hosts=[f"{redis.url}?{option}"])
+    channel = await member(layer)
+    await asyncio.sleep(0.2)
+    await layer.group_send("room", {"bytes": b"\xff"})
+    assert await hear(layer, channel) == {"bytes": b"\xff"}
+    assert layer.gaps.count == 0
+    await layer.flush()
 
 
 async def test_messages_for_a_channel_that_ended_go_nowhere(layer: PubSubLayer, admin: Any) -> None:
