@@ -72,12 +72,14 @@ class LoopLayer:
             self.subscriber.unsubscribe(mailbox.channel)
 
     async def join(self, group: str, mailbox: Mailbox) -> None:
+        was_member = group in mailbox.groups
         self.groups.setdefault(group, set()).add(mailbox)
         mailbox.groups.add(group)
         try:
             await self.subscriber.subscribe(group)
         except BaseException:
-            self.leave(group, mailbox)
+            if not was_member:
+                self.leave(group, mailbox)
             raise
 
     def leave(self, group: str, mailbox: Mailbox) -> None:
@@ -136,8 +138,8 @@ class PubSubLayer:
     async def receive(self, channel: str) -> Any:
         """Return the next message of the channel.
 
-        Cancelled, it removes the channel and its membership of groups: Channels has no other word
-        for a consumer that ends.
+        When it is cancelled, the channel is removed, from its groups too: a consumer that ends has
+        no other way to say so.
         """
         here = self._here()
         if channel not in here.channels:
