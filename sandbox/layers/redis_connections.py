@@ -272,6 +272,7 @@ class Subscriber(OwnedConnection):
             match response:
                 case [b"message", name, data]:
                     self._deliver(name.decode(), data)
+                    await asyncio.sleep(0)  # or a burst would not let the consumers run
                 case [b"subscribe", name, _]:
                     self._confirm(name.decode())
                 case None:

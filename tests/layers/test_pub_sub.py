@@ -67,7 +67,7 @@ async def test_members_join_while_the_connection_is_made_again(
 ) -> None:
     """Members that join at the moment of a kill are in the room, without an error."""
     old = await member(layer)
-    for number in range(20):
+    for number in range(6):
         await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         new = await asyncio.gather(*(member(layer) for _ in range(5)))
         await layer.group_send("room", {"number": number})
