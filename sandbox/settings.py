@@ -212,11 +212,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {message}", "style": "{"}},
-    "filters": {"short_redis_errors": {"()": "sandbox.layers.pub_sub.ShortRedisErrors"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "routing": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
-        "channels_redis.pubsub": {"filters": ["short_redis_errors"]},
     },
 }

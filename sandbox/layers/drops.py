@@ -1,4 +1,4 @@
-"""Counting what a channel layer drops."""
+"""Counting what a channel layer loses."""
 
 import logging
 
@@ -15,3 +15,17 @@ class DropCounter:
         self.count += 1
         if self.count & (self.count - 1) == 0:  # at 1, 2, 4, 8: few lines even for a flood
             logger.warning("%s is over capacity: %d dropped by now.", channel, self.count)
+
+
+class GapCounter:
+    """How often a layer has lost its subscriptions: what was published meanwhile is missed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def begin(self, reason: str) -> None:
+        self.count += 1
+        logger.warning("Gap %d: the subscriptions in Redis are lost (%s).", self.count, reason)
+
+    def end(self, seconds: float) -> None:
+        logger.warning("Gap %d is over: messages of %.1f s may be missed.", self.count, seconds)

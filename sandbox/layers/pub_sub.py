@@ -1,34 +1,38 @@
-"""The Redis Pub/Sub channel layer, with a bound on what waits for a slow consumer.
+"""The Redis Pub/Sub channel layer: what waits for a slow consumer is bounded, and gaps are counted.
 
-It overrides private names of channels_redis, which has no public ones for this. They hold for the
-range of versions in pyproject.toml; tests/layers/test_private_names.py lists them.
+On the wire it is ``channels_redis.pubsub.RedisPubSubChannelLayer`` with one host, the default
+prefix and serializer: processes with either layer can share groups.
 """
 
 import asyncio
-import logging
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from channels_redis.pubsub import (  # type: ignore[import-untyped] # it has no types
-    RedisPubSubChannelLayer,
-    RedisPubSubLoopLayer,
-    RedisSingleShardConnection,
-)
-from channels_redis.utils import decode_hosts  # type: ignore[import-untyped] # it has no types
-from redis.exceptions import RedisError
+from msgspec import msgpack
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import parse_url
 
-from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS
-from sandbox.layers.drops import DropCounter
+from sandbox.layers.drops import DropCounter, GapCounter
+from sandbox.layers.redis_connections import Publisher, Subscriber
+
+FORCED = {
+    # redis-py reads RESP3 more slowly, and nothing in it is needed here.
+    "protocol": 2,
+    # All that waits has a limit of its own. The wait_for of Python 3.11 can hide a cancellation.
+    "socket_timeout": None,
+}
+"""What a connection is made with, whatever the URL says."""
 
 
-class BoundedQueue(asyncio.Queue[bytes]):
+class Mailbox(asyncio.Queue[bytes]):
     """The messages that wait for one consumer; over capacity the newest is dropped."""
 
     def __init__(self, channel: str, capacity: int, drops: DropCounter) -> None:
         super().__init__(capacity)
         self.channel = channel
         self.drops = drops
+        self.groups: set[str] = set()
 
     def put_nowait(self, item: bytes) -> None:
         if self.full():
@@ -37,96 +41,160 @@ class BoundedQueue(asyncio.Queue[bytes]):
             super().put_nowait(item)
 
 
-class SubscriptionConnection(RedisSingleShardConnection):  # type: ignore[misc] # it has no types
-    """A connection on which ``subscribe`` returns when Redis has made the subscription.
+class LoopLayer:
+    """What the layer holds in one event loop: its connections, and who has which subscription."""
 
-    The stock one returns earlier. Messages are published over another connection, so the next one
-    could overtake the subscription, and a consumer that was already accepted would miss it. The
-    stock one also sleeps 0.1 s at a time while it has no subscription, so this one keeps one.
+    def __init__(self, pool: ConnectionPool, gaps: GapCounter) -> None:
+        self.publisher = Publisher(pool)
+        self.subscriber = Subscriber(pool, self.deliver, gaps)
+        self.channels: dict[str, Mailbox] = {}
+        self.groups: dict[str, set[Mailbox]] = {}
+
+    def deliver(self, name: str, data: bytes) -> None:
+        if name in self.channels:
+            self.channels[name].put_nowait(data)
+        for mailbox in self.groups.get(name, ()):
+            mailbox.put_nowait(data)
+
+    async def open(self, mailbox: Mailbox) -> None:
+        self.channels[mailbox.channel] = mailbox
+        try:
+            await self.subscriber.subscribe(mailbox.channel)
+        except BaseException:
+            self.close(mailbox)
+            raise
+
+    def close(self, mailbox: Mailbox) -> None:
+        for group in list(mailbox.groups):
+            self.leave(group, mailbox)
+        if self.channels.get(mailbox.channel) is mailbox:
+            del self.channels[mailbox.channel]
+            self.subscriber.unsubscribe(mailbox.channel)
+
+    async def join(self, group: str, mailbox: Mailbox) -> None:
+        was_member = group in mailbox.groups
+        self.groups.setdefault(group, set()).add(mailbox)
+        mailbox.groups.add(group)
+        try:
+            await self.subscriber.subscribe(group)
+        except BaseException:
+            if not was_member:
+                self.leave(group, mailbox)
+            raise
+
+    def leave(self, group: str, mailbox: Mailbox) -> None:
+        mailbox.groups.discard(group)
+        members = self.groups.get(group, set())
+        if mailbox in members:
+            members.remove(mailbox)
+            if not members:
+                del self.groups[group]
+                self.subscriber.unsubscribe(group)
+
+
+class PubSubLayer:
+    """A channel layer with at most ``capacity`` messages waiting for each consumer.
+
+    ``hosts`` has one host: its URL, or the arguments of redis.asyncio.ConnectionPool.from_url with
+    the URL as ``address``. While Redis does not answer, the methods raise
+    redis.exceptions.ConnectionError or TimeoutError. ``drops`` and ``gaps`` count what was lost.
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.kept_channel = f"kept.{uuid4().hex}"
-        self.pongs: dict[bytes, asyncio.Future[None]] = {}
+    extensions = ("groups", "flush")
 
-    async def subscribe(self, channel: str) -> None:
-        ping = uuid4().bytes
-        pong = self.pongs[ping] = asyncio.get_running_loop().create_future()
+    def __init__(
+        self,
+        *,
+        hosts: Sequence[str | Mapping[str, Any]],
+        capacity: int = 100,
+        prefix: str = "asgi",
+    ) -> None:
+        if isinstance(hosts, str) or len(hosts) != 1:
+            raise ValueError("The Pub/Sub layer takes a list with one host.")
+        self._host = {"address": hosts[0]} if isinstance(hosts[0], str) else hosts[0]
+        self.capacity = capacity
+        self.prefix = prefix
+        self.drops = DropCounter()
+        self.gaps = GapCounter()
+        self._loops: dict[asyncio.AbstractEventLoop, LoopLayer] = {}
+
+    @staticmethod
+    def serialize(message: Any) -> bytes:
+        return msgpack.encode(message)
+
+    @staticmethod
+    def deserialize(data: bytes) -> Any:
+        return msgpack.decode(data)
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Return a name on which a consumer of this process can receive."""
+        channel = f"{self.prefix}{prefix}{uuid4().hex}"
+        await self._here().open(self._mailbox(channel))
+        return channel
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        await self._here().publisher.publish(channel, self.serialize(message))
+
+    async def receive(self, channel: str) -> Any:
+        """Return the next message of the channel.
+
+        When it is cancelled, the channel is removed, from its groups too: a consumer that ends has
+        no other way to say so.
+        """
+        here = self._here()
+        if channel not in here.channels:
+            await here.open(self._mailbox(channel))
+        mailbox = here.channels[channel]
         try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                await super().subscribe(self.kept_channel)
-                await super().subscribe(channel)
-                async with self._lock:
-                    self._ensure_receiver()
-                    await self._pubsub.ping(ping)
-                await pong  # Redis does in order what comes over one connection
-        finally:
-            del self.pongs[ping]
-
-    def _ensure_receiver(self) -> None:
-        if self._pubsub.subscribed:  # or it would begin with a sleep
-            super()._ensure_receiver()
-
-    def _receive_message(self, message: Any) -> None:
-        if message and message["type"] == "pong":
-            pong = self.pongs.get(message["data"])
-            if pong and not pong.done():
-                pong.set_result(None)
-        else:
-            super()._receive_message(message)
-
-
-class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc] # it has no types
-    """The layer of one event loop, in which a failed subscription leaves nothing behind."""
-
-    def __init__(self, *, hosts: Any, channel_layer: "PubSubLayer", **config: Any) -> None:
-        super().__init__(hosts, channel_layer=channel_layer, **config)
-        self._shards = [SubscriptionConnection(host, self) for host in decode_hosts(hosts)]
-
-    async def _subscribe_to_channel(self, channel: str) -> None:
-        connection = self._get_shard(channel)
-        capacity, drops = self.channel_layer.capacity, self.channel_layer.drops
-        self.channels[channel] = BoundedQueue(channel, capacity, drops)
-        try:
-            await connection.subscribe(channel)
-        except BaseException:
-            del self.channels[channel]
-            with suppress(*LAYER_ERRORS):
-                await connection.unsubscribe(channel)
+            return self.deserialize(await mailbox.get())
+        except asyncio.CancelledError:
+            here.close(mailbox)
             raise
 
     async def group_add(self, group: str, channel: str) -> None:
-        try:
-            await super().group_add(group, channel)
-        except BaseException:
-            with suppress(*LAYER_ERRORS):
-                await self.group_discard(group, channel)
-            raise
+        here = self._here()
+        if channel not in here.channels:
+            raise ValueError(f"There is no channel {channel} in this process to add to a group.")
+        await here.join(self._group(group), here.channels[channel])
 
+    async def group_discard(self, group: str, channel: str) -> None:
+        here = self._here()
+        if channel in here.channels:
+            here.leave(self._group(group), here.channels[channel])
 
-class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc] # it has no types
-    """The stock layer bounds no queue, and may lose the first messages after ``group_add``."""
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        await self._here().publisher.publish(self._group(group), self.serialize(message))
 
-    def __init__(self, *, capacity: int, **config: Any) -> None:
-        super().__init__(**config)
-        self.capacity = capacity
-        self.drops = DropCounter()
+    async def flush(self) -> None:
+        """Forget all channels and groups of this event loop, and close its connections."""
+        if here := self._loops.pop(asyncio.get_running_loop(), None):
+            await here.publisher.close()
+            await here.subscriber.close()
 
-    def _get_layer(self) -> LoopLayer:
+    @property
+    def channels(self) -> dict[str, Mailbox]:
+        """The mailboxes of this event loop, by channel."""
+        return self._here().channels
+
+    @property
+    def groups(self) -> dict[str, set[Mailbox]]:
+        """The members that each group has in this event loop."""
+        return self._here().groups
+
+    def _here(self) -> LoopLayer:
         loop = asyncio.get_running_loop()
-        if loop not in self._layers:
-            super()._get_layer()  # it makes the loop close the connections when it ends
-            self._layers[loop] = LoopLayer(channel_layer=self, **self._kwargs)
-        layer: LoopLayer = self._layers[loop]
-        return layer
+        if loop not in self._loops:
+            for other in list(self._loops):  # a copy: other threads may have loops of their own
+                if other.is_closed():
+                    self._loops.pop(other, None)
+            options = dict(self._host)
+            url = options.pop("address")
+            pool = ConnectionPool(**{**options, **parse_url(url), **FORCED})
+            self._loops[loop] = LoopLayer(pool, self.gaps)
+        return self._loops[loop]
 
+    def _mailbox(self, channel: str) -> Mailbox:
+        return Mailbox(channel, self.capacity, self.drops)
 
-class ShortRedisErrors(logging.Filter):
-    """The stock layer logs an outage of Redis with a traceback each second; this leaves a line."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], RedisError):
-            record.msg = f"{record.msg} {record.exc_info[1]}"
-            record.exc_info = None
-        return True
+    def _group(self, group: str) -> str:
+        return f"{self.prefix}__group__{group}"

@@ -1,19 +1,18 @@
 """The channel layers: what they drop is logged, and why rooms use Pub/Sub."""
 
 import asyncio
-from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
-from sandbox.layers.pub_sub import SubscriptionConnection
+from sandbox.layers.redis_connections import Publisher
 from sandbox.processes.redis import Redis
 from tests.support.members import SLUGS, Member, members, request
+from tests.support.relay import Relay
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,16 +27,14 @@ def three_at_most(
     if request.param == "redis":
         config["hosts"] = [request.getfixturevalue("redis_url")]
         backend = "sandbox.layers.pub_sub.PubSubLayer"
-        publish = SubscriptionConnection.publish
+        publish = Publisher.publish
 
-        async def publish_and_wait(
-            self: SubscriptionConnection, channel: str, message: bytes
-        ) -> None:
+        async def publish_and_wait(self: Publisher, channel: str, message: bytes) -> None:
             """Over two connections, a message and the answer to its PUBLISH come in any order."""
             await publish(self, channel, message)
             await asyncio.sleep(0.02)
 
-        monkeypatch.setattr(SubscriptionConnection, "publish", publish_and_wait)
+        monkeypatch.setattr(Publisher, "publish", publish_and_wait)
     settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
 
 
@@ -66,29 +63,10 @@ async def test_over_capacity_is_logged_and_counted(
 async def slow_redis(
     redis_url: str, word: bytes, seconds: float, settings: Settings
 ) -> AsyncIterator[Any]:
-    """The layer of the rooms, over a proxy that delays what contains ``word`` to Redis."""
-    redis = urlsplit(redis_url)
-
-    async def copy(reader: StreamReader, writer: StreamWriter) -> None:
-        while chunk := await reader.read(65_536):
-            if word in chunk:
-                await asyncio.sleep(seconds)
-            writer.write(chunk)
-        writer.close()
-
-    async def proxy(reader: StreamReader, writer: StreamWriter) -> None:
-        redis_reader, redis_writer = await asyncio.open_connection(redis.hostname, redis.port)
-        await asyncio.gather(copy(reader, redis_writer), copy(redis_reader, writer))
-
-    def connect(reader: StreamReader, writer: StreamWriter) -> None:
-        connections.create_task(proxy(reader, writer))
-
-    async with (
-        asyncio.TaskGroup() as connections,
-        await asyncio.start_server(connect, "127.0.0.1", 0) as server,
-    ):
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        config = {"hosts": [url], "capacity": 500}
+    """The layer of the rooms, over a link that delays what contains ``word``."""
+    async with Relay(redis_url) as relay:
+        relay.delay = lambda chunk: seconds if word in chunk else 0
+        config = {"hosts": [relay.url], "capacity": 500}
         backend = "sandbox.layers.pub_sub.PubSubLayer"
         settings.CHANNEL_LAYERS = {"rooms": {"BACKEND": backend, "CONFIG": config}}
         layer: Any = get_channel_layer("rooms")
@@ -116,7 +94,7 @@ async def test_a_failed_subscription_leaves_nothing_behind(
     word: bytes, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member that Redis does not subscribe in time gets an error, and is in no group."""
-    monkeypatch.setattr("sandbox.layers.pub_sub.LAYER_SECONDS", 0.2)
+    monkeypatch.setattr("sandbox.layers.redis_connections.LAYER_SECONDS", 0.2)
     async with slow_redis(redis_url, word, 0.5, settings) as layer:
         member = Member("async-websocket", "lobby")
         assert (await member.join())["type"] == "websocket.accept"
