@@ -46,7 +46,16 @@ def mount(exhibit: Exhibit) -> Any:
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 
-def _patterns(protocol: str, otherwise: Any) -> list[Any]:
+async def static_files(scope: Any, receive: Any, send: Any) -> None:
+    """Serve the static files, which Django itself serves under runserver only.
+
+    Django's handler looks for STATIC_URL at the start of the whole path, prefix included.
+    """
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    await static_files_handler({**scope, "path": path, "root_path": ""}, receive, send)
+
+
+def _patterns(protocol: str, *others: Any) -> list[Any]:
     # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
     return [
         *(
@@ -55,13 +64,16 @@ def _patterns(protocol: str, otherwise: Any) -> list[Any]:
             if exhibit.protocol == protocol and is_mounted(exhibit)
             for route in exhibit.routes
         ),
-        re_path("", otherwise),
+        *others,
     ]
 
 
-# Django serves its static files under runserver only; here they are served under every server.
-django_application = isolated(ASGIStaticFilesHandler(get_asgi_application()), THREADS)
+django_application = get_asgi_application()
+static_files_handler = ASGIStaticFilesHandler(django_application)
 
-
-websocket_urlpatterns = _patterns("websocket", otherwise=not_found)
-http_urlpatterns = _patterns("http", otherwise=django_application)
+websocket_urlpatterns = _patterns("websocket", re_path("", not_found))
+http_urlpatterns = _patterns(
+    "http",
+    re_path(f"^{settings.STATIC_URL.lstrip('/')}", isolated(static_files, THREADS)),
+    re_path("", isolated(django_application, THREADS)),
+)
