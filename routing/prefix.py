@@ -24,11 +24,12 @@ def under_prefix(application: Any, prefix: str) -> Any:
     """
 
     async def prefixed_application(scope: Any, receive: Any, send: Any) -> None:
-        root_path = prefix or scope.get("root_path")
-        if root_path and "path" in scope:
-            root_path = "/" + root_path.strip("/")  # no link may begin with "//", the start of a host
+        given = scope.get("root_path") or ""
+        if "path" in scope and (prefix or given):
+            # No link may begin with "//", which is the start of a host.
+            root_path = f"/{(prefix or given).strip('/')}".rstrip("/")
             path = scope["path"]
-            while f"{path}/".startswith(f"{root_path}/"):
+            while root_path and f"{path}/".startswith(f"{root_path}/"):
                 path = path[len(root_path) :]
             scope = {**scope, "root_path": root_path, "path": root_path + (path or "/")}
         await application(scope, receive, send)
