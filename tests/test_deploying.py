@@ -55,19 +55,24 @@ STRIPPED = {"proxy_pass http://sandbox; ": "proxy_pass http://sandbox/; "}
 WITHOUT_PREFIX = {"location /app/ {": "location / {"}
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables and without users."""
+    path = tmp_path_factory.mktemp("database") / "db.sqlite3"
+    assert manage("migrate", "--verbosity", "0", environment=settings(path)).returncode == 0
+    return path
+
+
 @pytest.fixture(scope="module", params=COMMANDS)
 def deployment(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, dict[str, Nginx]]]:
     """Each server, and in front of it an nginx that keeps the prefix and one that strips it."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("db", "kept", "stripped")]
-    with (
-        server(request.param, settings(folders[0] / "db.sqlite3")) as running,
-        ExitStack() as stack,
-    ):
+    folders = [tmp_path_factory.mktemp(name) for name in ("kept", "stripped")]
+    with server(request.param, settings(database)) as running, ExitStack() as stack:
         ports = (running.port, running.port)
-        kept = stack.enter_context(nginx(folders[1], ports))
-        stripped = stack.enter_context(nginx(folders[2], ports, STRIPPED))
+        kept = stack.enter_context(nginx(folders[0], ports))
+        stripped = stack.enter_context(nginx(folders[1], ports, STRIPPED))
         yield running, {"kept": kept, "stripped": stripped}
 
 
@@ -156,6 +161,30 @@ def scope_over_websocket(front: Nginx) -> Any:
         additional_headers=FORGED,
     ) as client:
         return json.loads(client.recv())
+
+
+@pytest.mark.asyncio
+async def test_signing_in_passes_the_csrf_check(front: Nginx) -> None:
+    """A form that a browser has got over HTTPS is taken for one of this site."""
+    url = f"{front.url}/app/login/"
+    got = await request("GET", url)
+    cookie = str(got.header("set-cookie"))
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', got.body.decode())
+    assert token
+    headers = [
+        ("Cookie", cookie.partition(";")[0]),
+        ("Origin", front.url),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ]
+    form = f"username=ada&password=wrong&csrfmiddlewaretoken={token[1]}".encode()
+    posted = await request("POST", url, headers=headers, body=form)
+    foreign = [*headers[:1], ("Origin", "https://evil.example"), *headers[2:]]
+    refused = await request("POST", url, headers=foreign, body=form)
+
+    assert "Path=/app; " in cookie
+    assert cookie.endswith("Secure")
+    assert (posted.status, refused.status) == (200, 403)
+    assert "Please enter a correct username" in posted.body.decode()
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ from playwright.sync_api import Browser, Page, WebSocket, expect
 from consumers.catalogue import exhibits
 from tests.site.conftest import SECONDS
 from tests.support.browser import BrowserErrors
-from tests.support.deployment import COMMANDS, HOST, nginx, server, settings
+from tests.support.deployment import HOST, nginx, server, settings
 
 
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture
 def proxied(
-    request: pytest.FixtureRequest,
     tmp_path: Path,
     environment: dict[str, str],
     browser: Browser,
@@ -23,7 +22,7 @@ def proxied(
     """A tab on the site behind nginx, with the name that the documentation gives it."""
     deployed = settings(tmp_path / "none", DATABASE_URL=environment["DATABASE_URL"])
     with (
-        server(request.param, deployed) as running,
+        server("daphne", deployed) as running,
         nginx(tmp_path, (running.port, running.port)) as front,
         browser.new_context(
             base_url=f"https://{HOST}:{front.port}/app/", ignore_https_errors=True
@@ -37,7 +36,7 @@ def proxied(
 
 
 def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
-    """It is styled, its sockets are secure and below the prefix, rooms work, and so does sign in."""
+    """The page is styled, sockets are secure and have the prefix, rooms and signing in work."""
     sockets: list[str] = []
 
     def opened(socket: WebSocket) -> None:
