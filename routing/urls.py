@@ -55,7 +55,7 @@ async def static_files(scope: Any, receive: Any, send: Any) -> None:
     await static_files_handler({**scope, "path": path, "root_path": ""}, receive, send)
 
 
-def _patterns(protocol: str, *others: Any) -> list[Any]:
+def _patterns(protocol: str, others: dict[str, Any]) -> list[Any]:
     # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
     return [
         *(
@@ -64,16 +64,18 @@ def _patterns(protocol: str, *others: Any) -> list[Any]:
             if exhibit.protocol == protocol and is_mounted(exhibit)
             for route in exhibit.routes
         ),
-        *others,
+        *(re_path(regex, application) for regex, application in others.items()),
     ]
 
 
 django_application = get_asgi_application()
 static_files_handler = ASGIStaticFilesHandler(django_application)
 
-websocket_urlpatterns = _patterns("websocket", re_path("", not_found))
+websocket_urlpatterns = _patterns("websocket", {"": not_found})
 http_urlpatterns = _patterns(
     "http",
-    re_path(f"^{settings.STATIC_URL.lstrip('/')}", isolated(static_files, THREADS)),
-    re_path("", isolated(django_application, THREADS)),
+    {
+        f"^{settings.STATIC_URL.lstrip('/')}": isolated(static_files, THREADS),
+        "": isolated(django_application, THREADS),
+    },
 )
