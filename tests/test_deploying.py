@@ -131,14 +131,13 @@ async def test_every_kind_of_connection_passes(front: Nginx) -> None:
 @pytest.mark.asyncio
 async def test_what_is_not_there_is_not_found(front: Nginx, behind: Server) -> None:
     """An unknown path is 404 or refused, below the prefix and, asked of the server, outside it."""
-    before = len(behind.log())
     for site in (f"{front.url}/app", f"http://localhost:{behind.port}"):
         assert (await request("GET", f"{site}/nowhere/")).status == 404
         with pytest.raises(RefusedError):
             async with websocket(f"{site}/nowhere/"):
                 pass
 
-    assert "Traceback" not in behind.log()[before:]
+    assert "No route found" not in behind.log()
 
 
 def scope_over_http(front: Nginx) -> Any:
@@ -214,7 +213,7 @@ def test_the_access_log_has_no_tokens(front: Nginx, behind: Server) -> None:
 
 
 def test_plain_http_is_redirected(front: Nginx) -> None:
-    """Nginx sends a browser that comes over plain HTTP to the same URL over HTTPS."""
+    """A browser that comes over plain HTTP is sent to the same URL over HTTPS."""
     client = http.client.HTTPConnection("127.0.0.1", front.plain_port)
     client.request("GET", "/app/race/?a=1", headers={"Host": "localhost"})
     response = client.getresponse()
@@ -276,7 +275,7 @@ async def test_a_servers_own_prefix_is_enough(bare: Server, path: str) -> None:
         async with websocket(f"{site}{path}/nowhere/"):
             pass
 
-    assert "Traceback" not in bare.log()
+    assert "No route found" not in bare.log()
 
 
 @pytest.mark.asyncio
