@@ -219,7 +219,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-# Browsers take secure cookies from plain HTTP on this machine too.
+# Over plain HTTP, Chromium and Firefox keep them on this machine only.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = ROOT_PATH or "/"  # not those of another site of this host
 SILENCED_SYSTEM_CHECKS = [

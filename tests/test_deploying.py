@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import ExitStack, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
@@ -126,6 +128,24 @@ async def test_every_kind_of_connection_passes(front: Nginx) -> None:
         assert await stream.receive() == '{"message":"in the room"}'
 
     assert (reply.status, reply.body) == (200, b'{"message":1}')
+
+
+def test_compare_reaches_the_site(front: Nginx, behind: Server) -> None:
+    """The command compare, with the URL of the site and its prefix, sees the contract kept."""
+    probes = ["reply-bytes", "keep-alive", "origin-own", "unknown-path"]
+    if behind.name == "daphne":  # the others may end the connection early, and nginx answers 502
+        probes.append("large-body")
+    chosen = [argument for probe in probes for argument in ("--probe", probe)]
+    call_command(
+        "compare",
+        "echo",
+        "--url",
+        f"{front.url}/app",
+        "--server",
+        behind.name,
+        *chosen,
+        stdout=StringIO(),
+    )
 
 
 @pytest.mark.asyncio

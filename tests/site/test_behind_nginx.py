@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from consumers.catalogue import exhibits
+from sandbox.processes.servers import serve
 from tests.site.conftest import SECONDS
 from tests.support.browser import BrowserErrors
 from tests.support.deployment import HOST, nginx, server, settings
@@ -62,9 +63,7 @@ def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
 
     proxied.get_by_role("link", name="Scope").click()
     proxied.get_by_role("link", name="Sign in").click()
-    proxied.get_by_label("Username").fill("ada")
-    proxied.get_by_label("Password").fill("enigma")
-    proxied.get_by_role("button", name="Sign in").click()
+    sign_in(proxied)
     expect(proxied.locator("main")).to_contain_text("You are signed in as ada")
     for scope in proxied.locator("pre.code").all():
         expect(scope).to_contain_text('"name": "ada"')
@@ -73,3 +72,21 @@ def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
     } == {("sessionid", "/app", True), ("csrftoken", "/app", True)}
     proxied.get_by_role("button", name="Sign out").click()
     expect(proxied.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_signing_in_works_on_this_machine_without_tls(
+    environment: dict[str, str], browser: Browser
+) -> None:
+    """Without DEBUG, plain HTTP on this machine is not redirected, and keeps secure cookies."""
+    deployed = {**environment, "DEBUG": "false", "SECRET_KEY": "x" * 50}
+    with serve("daphne", environment=deployed) as plain, browser.new_page() as page:
+        page.goto(f"{plain.url}/login/")
+        sign_in(page)
+        expect(page.locator("main")).to_contain_text("You are signed in as ada")
+        assert page.url == f"{plain.url}/scope/"
+
+
+def sign_in(page: Page) -> None:
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("enigma")
+    page.get_by_role("button", name="Sign in").click()
