@@ -10,8 +10,7 @@ BIN := .venv/bin
 # the shell, Ctrl-C reaches both, and where make is killed, Linux ends the server.
 serve: .venv/serve
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@export ALLOWED_HOSTS=$${ALLOWED_HOSTS:-$(HOST),localhost,127.0.0.1,[::1]}; \
-	setpriv --pdeathsig TERM true 2> /dev/null && with_make="setpriv --pdeathsig TERM"; \
+	@setpriv --pdeathsig TERM true 2> /dev/null && with_make="setpriv --pdeathsig TERM"; \
 	exec $$with_make $(BIN)/python manage.py serve $(HOST):$(PORT)
 
 # Three processes, on however few cores: much of what they do is to wait.

@@ -5,10 +5,7 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from django.conf import settings
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
-from django.core.exceptions import SuspiciousFileOperation
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 from django.utils.module_loading import import_string
@@ -17,6 +14,7 @@ from consumers.catalogue import CATALOGUE, Exhibit
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
+from routing.static_files import static_files
 
 
 class RoomConverter(StringConverter):
@@ -51,7 +49,7 @@ def mount(exhibit: Exhibit) -> Any:
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 
-def _patterns(protocol: str, otherwise: Any) -> list[Any]:
+def _patterns(protocol: str, others: dict[str, Any]) -> list[Any]:
     # Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
     return [
         *(
@@ -60,23 +58,17 @@ def _patterns(protocol: str, otherwise: Any) -> list[Any]:
             if exhibit.protocol == protocol and is_mounted(exhibit)
             for route in exhibit.routes
         ),
-        re_path("", otherwise),
+        *(re_path(regex, application) for regex, application in others.items()),
     ]
 
 
-class StaticFiles(ASGIStaticFilesHandler):
-    """A path that cannot be the path of a file is not found; Django's own class raises."""
+django_application = get_asgi_application()
 
-    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
-        try:
-            return super().serve(request)
-        except (SuspiciousFileOperation, ValueError, OSError):
-            raise Http404 from None
-
-
-# Django serves its static files under runserver only; here they are served under every server.
-django_application = isolated(StaticFiles(get_asgi_application()), THREADS)
-
-
-websocket_urlpatterns = _patterns("websocket", otherwise=not_found)
-http_urlpatterns = _patterns("http", otherwise=django_application)
+websocket_urlpatterns = _patterns("websocket", {"": not_found})
+http_urlpatterns = _patterns(
+    "http",
+    {
+        f"^{settings.STATIC_URL.lstrip('/')}": isolated(static_files(django_application), THREADS),
+        "": isolated(django_application, THREADS),
+    },
+)

@@ -6,6 +6,7 @@ from threading import Thread
 
 import django
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
+from django.conf import settings
 from django.db.backends.signals import connection_created
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
@@ -14,6 +15,8 @@ django.setup(set_prefix=False)  # before anything that imports a model
 from routing.channels import channel_names  # noqa: E402 # needs the apps
 from routing.host import HostValidator  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
+from routing.prefix import under_prefix  # noqa: E402 # needs the apps
+from routing.proxy import behind_proxy  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_memory, report_redis  # noqa: E402 # needs the apps
 from sandbox.database import limit_waiting  # noqa: E402 # needs the apps
@@ -27,6 +30,9 @@ application = HostValidator(
         }
     )
 )
+application = under_prefix(application, settings.ROOT_PATH)
+if settings.BEHIND_PROXY:
+    application = behind_proxy(application)
 
 connection_created.connect(limit_waiting)  # of servers: a migration may take its time
 report_memory()

@@ -1,6 +1,7 @@
 """Settings, each from the environment, each with a working default."""
 
 import math
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,11 @@ def is_redis_url(url: str) -> None:
         ) from None
 
 
+def is_prefix(path: str) -> None:
+    if not re.fullmatch(r"(/[\w.~-]*[\w~-])*", path, re.ASCII):
+        raise ValidationError("Not a prefix of URL paths, such as /app: no slash at its end.")
+
+
 # Errors wait for seal(), so that all of them are reported together.
 env = Env(eager=False)
 
@@ -47,6 +53,13 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+# Where the site is reached from outside: through a proxy, below a prefix.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+ROOT_PATH = env.str("ROOT_PATH", default="", validate=is_prefix)
+# Sent over HTTPS only. An hour is enough to learn that nothing breaks; then raise it, to a year.
+SECURE_HSTS_SECONDS = env.int(
+    "HSTS_SECONDS", default=0 if DEBUG else 3600, validate=validate.Range(min=0)
+)
 LOG_LEVEL = env.str(
     "LOG_LEVEL",
     default="DEBUG" if DEBUG else "INFO",
@@ -190,7 +203,8 @@ ROOT_URLCONF = "sandbox.urls"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "sandbox.site.errors.SettingsFilter"
 ASGI_APPLICATION = "sandbox.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-STATIC_URL = "static/"
+STATIC_URL = "/static/"
+STORAGES = {"staticfiles": {"BACKEND": "sandbox.site.storage.PrefixedStaticFilesStorage"}}
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "scope"
 TIME_ZONE = "UTC"
@@ -206,7 +220,14 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+# Over plain HTTP, Chromium and Firefox keep them on this machine only.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = ROOT_PATH or "/"  # not those of another site of this host
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # the proxy redirects to HTTPS; on this machine plain HTTP goes on working
+    "security.W005",  # whether all hosts below this one are HTTPS, this site cannot know
+    "security.W021",  # nor whether browsers shall have that built in
+]
 
 LOGGING = {
     "version": 1,

@@ -1,13 +1,19 @@
 """Settings come from the environment; a wrong one stops the start with a sentence."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from environs import ValidationError
 
-ROOT = Path(__file__).parent.parent
+from sandbox.processes.child import child
+from sandbox.processes.servers import ROOT, free_port
+from sandbox.settings import is_prefix
 
 
 def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +41,8 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
         ("DEBUG", "perhaps"),
         ("LOG_LEVEL", "LOUD"),
         ("DATABASE_URL", "nowhere"),
+        ("ROOT_PATH", "app/"),
+        ("BEHIND_PROXY", "perhaps"),
     ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
@@ -71,6 +79,86 @@ def test_a_database_that_does_not_answer_is_a_sentence(url: str) -> None:
     assert run.returncode == 1
     assert run.stderr.startswith("The database, or what Django needs for it (DATABASE_URL), says: ")
     assert "Traceback" not in run.stderr
+
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 # these servers end before they listen
+SAFE = {"DEBUG": "false", "SECRET_KEY": "x" * 50, "ALLOWED_HOSTS": "sandbox.example.org"}
+
+
+@pytest.mark.parametrize("address", [ANYWHERE, "[::]"])
+def test_a_network_is_not_served_as_a_developer_is(address: str) -> None:
+    """Where other machines could connect, nothing starts, and the settings to set are named."""
+    run = start("serve", f"{address}:1")
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "set DEBUG=false, SECRET_KEY (" in run.stderr
+    assert "Missing: DEBUG=false, SECRET_KEY, ALLOWED_HOSTS. " in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("DEBUG", "Missing: DEBUG=false. "),
+        ("SECRET_KEY", "SECRET_KEY: Environment variable not set"),
+        ("ALLOWED_HOSTS", "Missing: ALLOWED_HOSTS. "),
+    ],
+)
+def test_each_of_the_three_settings_is_needed(name: str, said: str) -> None:
+    """Two of the three settings are not enough, and the message says which one is missing."""
+    others = {other: value for other, value in SAFE.items() if other != name}
+
+    assert said in start("serve", f"{ANYWHERE}:1", **others).stderr
+
+
+def test_with_the_three_settings_a_network_is_served(daphne_port: int) -> None:
+    """With the three settings only a port that is taken keeps the server from listening."""
+    run = start("serve", f"{ANYWHERE}:{daphne_port}", **SAFE)
+
+    assert "Address already in use" in run.stderr
+
+
+def test_any_address_of_this_machine_is_served(tmp_path: Path) -> None:
+    """An address that only this machine can reach needs no setting, and answers by its name."""
+    port = free_port()
+    command = [sys.executable, "manage.py", "serve", "--noreload", f"127.0.0.3:{port}"]
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.3:{port}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    with child(
+        command,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        while not answer and server.poll() is None:
+            time.sleep(0.05)
+            with suppress(OSError), socket.create_connection(("127.0.0.3", port), 30) as client:
+                client.sendall(request.encode())
+                answer = client.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["app", "/app/", "/a//b", "/", "//", "/a b", "/..", "https://a"])
+def test_a_prefix_is_a_path(path: str) -> None:
+    """A ROOT_PATH that is no prefix of URL paths is refused."""
+    with pytest.raises(ValidationError, match="Not a prefix of URL paths"):
+        is_prefix(path)
+
+
+@pytest.mark.parametrize("path", ["", "/app", "/a/b", "/v1.2/~user"])
+def test_a_good_prefix_is_taken(path: str) -> None:
+    """A ROOT_PATH may have several parts, or be empty."""
+    is_prefix(path)
+
+
+def test_a_deployment_checks_clean() -> None:
+    """Without DEBUG and with the two settings that then are needed, Django finds nothing amiss."""
+    key = "".join(map(chr, range(48, 120)))
+    run = start("check", "--deploy", **{**SAFE, "SECRET_KEY": key})
+
+    assert run.stdout + run.stderr == "System check identified no issues (3 silenced).\n"
 
 
 def test_a_busy_port_is_a_sentence(daphne_port: int) -> None:

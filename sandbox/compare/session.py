@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from websockets.frames import Opcode
 
@@ -127,7 +128,8 @@ class Session:
             )
             self._http[on] = connection
             self.addresses[on] = connection.local_address
-        return await connection.request(method, self.path + suffix, **parts)
+        target = urlsplit(self.url).path + self.path + suffix
+        return await connection.request(method, target, **parts)
 
     def without_status(self, response: Response) -> Observation:
         """Take the reply alone where the status is the contract's: so types can be compared."""

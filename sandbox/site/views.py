@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import get_script_prefix
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
 from routing.urls import RoomConverter, is_mounted
@@ -154,7 +155,7 @@ def _echoing(request: HttpRequest) -> Cards:
 
 
 def _card(request: HttpRequest, exhibit: Exhibit, room: str = "lobby") -> Card:
-    path = exhibit.url_in(room)
+    path = get_script_prefix().rstrip("/") + exhibit.url_in(room)
     return Card(
         exhibit,
         title=exhibit.type if exhibit.is_consumer else "ASGI callable",
