@@ -8,6 +8,8 @@ from consumers.catalogue import CATALOGUE, EDITIONS
 
 APPLICATION = "sandbox.asgi:application"
 PEERS = ("starlette", "fastapi")
+ISOLATIONS = ("thread-each", "pool")
+"""Of the experiment database, which has "stock" too."""
 SCHEMES = {"websocket": "ws", "http": "http"}
 
 
@@ -64,8 +66,9 @@ GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
+    *ISOLATIONS,
 )
-"""The editions and frameworks, in the order in which they are shown."""
+"""The editions, frameworks and isolations, in the order in which they are shown."""
 
 
 def group(exhibit: str) -> str:

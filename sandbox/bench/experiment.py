@@ -50,6 +50,10 @@ class Experiment(ABC, Generic[R]):
     """What is measured; its fields are those of the JSON report."""
     turns: dict[Any, list[Any]]
     """What each turn measured, by what was varied."""
+    by_default: ClassVar[bool] = True
+    """Whether it runs if no experiment is named."""
+    measures_exhibits: ClassVar[bool] = True
+    """Whether it measures exhibits, and not something of its own."""
     columns: ClassVar[Sequence[Column]]
     """Of the table in the terminal, after the name of the exhibit."""
 

@@ -94,13 +94,18 @@ async def closed_loop(
     *,
     meter: Callable[[], float] = float,
 ) -> Sample:
-    """Keep one request in flight on each connection, and count the replies after a warm-up."""
+    """Keep one request in flight on each connection, and count the replies after a warm-up.
+
+    It lasts until each connection has had a reply or is lost: otherwise the replies that come soon
+    would hide how long the others take.
+    """
     streams = [_Stream(connection, payload, echo) for connection in connections]
     with _no_garbage_collection():
         for stream in streams:
             stream.asks_again = True
             stream.ask(perf_counter())
         await asyncio.sleep(seconds / 3)
+        await _until(lambda: all(stream.is_warm for stream in streams))
         began, before = perf_counter(), meter()
         await asyncio.sleep(seconds)
         ended, after = perf_counter(), meter()
@@ -157,6 +162,10 @@ class _Stream:
     def missing(self) -> int:
         return len(self.waiting)
 
+    @property
+    def is_warm(self) -> bool:
+        return bool(self.latencies or self.errors or self.is_lost)
+
     def ask(self, due: float) -> None:
         self.waiting.append(due)
         if not self.is_lost:
@@ -187,9 +196,7 @@ async def fan_out(connections: Sequence[Connection], payload: bytes, seconds: fl
         await asyncio.sleep(seconds)
         ended = perf_counter()
         room.is_over = True
-        give_up = perf_counter() + REPLY_SECONDS
-        while perf_counter() < give_up and room.missing:  # noqa: ASYNC110 # as in _drain
-            await asyncio.sleep(0.001)
+        await _until(lambda: not room.missing)
     return _sample([room], began, ended, until=ended)
 
 
@@ -225,8 +232,13 @@ class _Room:
 
 
 async def _drain(streams: Sequence[_Stream]) -> None:
+    await _until(lambda: not any(s.waiting and not s.is_lost for s in streams))
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait for something, as long as a reply may take."""
     give_up = perf_counter() + REPLY_SECONDS
-    while perf_counter() < give_up and any(s.waiting and not s.is_lost for s in streams):  # noqa: ASYNC110 # an event to set would cost each reply
+    while perf_counter() < give_up and not is_so():  # noqa: ASYNC110 # an event to set would cost each reply
         await asyncio.sleep(0.001)
 
 
@@ -251,9 +263,11 @@ def _sample(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the client's own pauses out of the latencies."""
+    """Keep the client's own pauses out of the latencies, also of a load within a load."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()

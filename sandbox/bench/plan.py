@@ -21,6 +21,12 @@ class Plan:
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
     rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
+    sockets: tuple[int, ...] = (1, USUAL, 500)
+    """That ask a database."""
+    asleep: float = 0.5
+    """Seconds that a slow query takes."""
+    every_setting: bool = True
+    """Of a database."""
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -48,6 +54,9 @@ QUICK = Plan(
     idle=(100,),
     members=(10,),
     rooms=("rooms/async-websocket",),
+    sockets=(USUAL,),
+    asleep=0.1,
+    every_setting=False,
     every_probe=False,
 )
 """A minute's look."""
@@ -70,6 +79,7 @@ def plan(  # noqa: PLR0913 # as many as the command has options
         seconds=seconds or usual.seconds,
         connections=counts or usual.connections,
         waiting=counts or usual.waiting,
+        sockets=counts or usual.sockets,
         payloads=tuple(sorted(set(payloads))) or usual.payloads,
         idle=tuple(sorted(set(idle))) or counts or usual.idle,
     )

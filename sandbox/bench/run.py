@@ -94,7 +94,7 @@ class Bench:
             }
             self.report.servers.append(Server(server, running[APPLICATION].version))
             ceilings = {one.protocol: one.per_second for one in self.report.ceilings}
-            testbed = Testbed(server, list(self.exhibits), running, ceilings)
+            testbed = Testbed(server, list(self.exhibits), running, ceilings, stack)
             self.progress.begin(f"{server}: the probes of compare")
             failing = await failures(testbed, every_probe=self.plan.every_probe)
             for exhibit, reason in failing.items():

@@ -34,6 +34,8 @@ class Testbed:
     """By application."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Round trips a second that the client itself can do at most, by scheme."""
+    lasting: ExitStack = field(default_factory=ExitStack)
+    """What an experiment starts for several steps. Closed when all have been taken."""
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port

@@ -58,7 +58,8 @@ class Command(BaseCommand):
             metavar="EXPERIMENT|EXHIBIT|EDITION",
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
-            "the experiment echo on the edition echo. All unless given",
+            "the experiment echo on the edition echo. All unless given, but for the experiment "
+            "database, which runs only when named",
         )
         parser.add_argument(
             "--server",
@@ -111,22 +112,29 @@ class Command(BaseCommand):
         html: Path | None,
         **options: Any,
     ) -> None:
-        experiments, ids = _chosen(names)
+        named, ids = _chosen(names)
         check_writable(filter(None, (json, html)))
         check_installed("bench", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
             check_installed("peers", "fastapi", "starlette")
         # Only now: these need the packages that have just been looked for.
+        from sandbox.bench.experiments import experiments as registered  # noqa: PLC0415
         from sandbox.bench.output.html import as_html  # noqa: PLC0415
         from sandbox.bench.output.json import as_json  # noqa: PLC0415
         from sandbox.bench.output.terminal import ProgressBar, show  # noqa: PLC0415
         from sandbox.bench.run import Bench  # noqa: PLC0415
 
+        experiments = dict(registered())
+        chosen = named or [name for name, one in experiments.items() if one.by_default]
+        if any(experiments[name].measures_exhibits for name in chosen):
+            ids = ids or _usual(quick=options["quick"])
+        elif ids:
+            raise UsageError(f"{', '.join(chosen)} measures no exhibits: name none.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
             servers or ["daphne"],
-            experiments,
-            find(ids or _usual(quick=options["quick"]), peers=options["peers"]),
+            chosen,
+            find(ids, peers=options["peers"]),
             plan(
                 quick=options["quick"],
                 rounds=options["rounds"],
@@ -167,7 +175,7 @@ def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
                 f"{', '.join(EXPERIMENTS)}; {', '.join(EDITIONS)}; "
                 f"{', '.join(one.id for one in CONSUMERS)}.",
             )
-    return experiments or list(EXPERIMENTS), ids
+    return experiments, ids
 
 
 def _usual(*, quick: bool) -> list[str]:
