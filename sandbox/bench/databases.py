@@ -36,11 +36,11 @@ def sqlite_database() -> Iterator[Database]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'db.sqlite3'}"
         migrate(url)
-        yield Database(url, _counting_files)
+        yield Database(url, counting_files)
 
 
 @asynccontextmanager
-async def _counting_files(server: psutil.Process) -> AsyncIterator[Count]:
+async def counting_files(server: psutil.Process) -> AsyncIterator[Count]:
     """Count open files: each connection has the write-ahead log open once.
 
     It may keep the database itself open for longer than it lives, if others have locked it.

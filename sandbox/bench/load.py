@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from time import perf_counter
+from typing import Any
 
 from sandbox.bench.client import Connection
 
@@ -131,18 +132,38 @@ async def open_loop(
         _Stream(connection, payload, echo)
         for connection, echo in zip(connections, echoes, strict=True)
     ]
+    total = round(rate * seconds)
     with _no_garbage_collection():
         began = perf_counter()
-        sent, total = 0, round(rate * seconds)
-        while sent < total:
-            early = began + sent / rate - perf_counter()
-            await asyncio.sleep(max(early - TIMER_SECONDS, 0))
-            while sent < total and (due := began + sent / rate) <= perf_counter():
-                streams[sent % len(streams)].ask(due)
-                sent += 1
-        ended = began + seconds
+        await _send_when_due(streams, began, rate, lambda sent: sent < total)
         await _drain(streams)
-    return [_sample([stream], began, ended, until=inf) for stream in streams]
+    return [_sample([stream], began, began + seconds, until=inf) for stream in streams]
+
+
+async def open_loop_during(
+    work: "asyncio.Future[Any]", connection: Connection, payload: bytes, echo: bytes, rate: float
+) -> Sample:
+    """Send at a fixed rate, as open_loop does, until something else is done."""
+    stream = _Stream(connection, payload, echo)
+    with _no_garbage_collection():
+        began = perf_counter()
+        await _send_when_due([stream], began, rate, lambda _: not work.done())
+        ended = perf_counter()
+        await _drain([stream])
+    return _sample([stream], began, ended, until=inf)
+
+
+async def _send_when_due(
+    streams: Sequence["_Stream"], began: float, rate: float, goes_on: Callable[[int], bool]
+) -> None:
+    """Send by turns for as long as it goes on, given how many have been sent."""
+    sent = 0
+    while goes_on(sent):
+        early = began + sent / rate - perf_counter()
+        await asyncio.sleep(max(early - TIMER_SECONDS, 0))
+        while goes_on(sent) and (due := began + sent / rate) <= perf_counter():
+            streams[sent % len(streams)].ask(due)
+            sent += 1
 
 
 class _Stream:

@@ -28,6 +28,7 @@ from sandbox.bench.load import (
     first_reply,
     join,
     open_loop,
+    open_loop_during,
     request,
 )
 from sandbox.bench.output.charts import Bar, Bars
@@ -204,24 +205,21 @@ class DatabaseWays(Experiment[DatabaseRow]):
         async with opened(url, load.sockets) as sockets, opened(neighbour_url, 1) as neighbours:
             if not neighbours:
                 raise UnmeasurableError("the neighbour was refused.")
-            echo = await first_reply(neighbours[0], payload)
-            if load.asleep:  # first a short one each, by which the connections are opened
-                await all_at_once(sockets, request(SMALL, delay=WAKING_SECONDS), echo)
-            working = asyncio.create_task(work(load, sockets, payload, echo, self.plan.seconds))
+            (neighbour,) = neighbours
+            echo = await first_reply(neighbour, payload)
+            left = await awake(sockets, neighbour) if load.asleep else sockets
+            working = asyncio.create_task(work(load, left, payload, echo, self.plan.seconds))
             counting = asyncio.create_task(most(count, working))
-            waits: list[Sample] = []
-            while not working.done():
-                waits += await open_loop(
-                    neighbours, payload, [echo], LOOK_SECONDS, self.NEIGHBOUR_PER_SECOND
-                )
+            rate = self.NEIGHBOUR_PER_SECOND
+            waits = await open_loop_during(working, neighbour, payload, echo, rate)
             sample = await working
             return Turn(
                 sample,
-                join(waits),
+                waits,
                 threads=sum(one.num_threads() for one in with_workers(process)),
                 most_open=await counting,
                 held=await at_rest(count),
-                refused=load.sockets - len(sockets) + sample.errors,
+                refused=load.sockets - len(left) + sample.errors,
             )
 
     def rows(self) -> list[DatabaseRow]:
@@ -308,16 +306,25 @@ async def work(
         await asyncio.sleep(seconds)
         return replace(join([]), seconds=seconds)
     if load.asleep:
-        return await all_at_once(sockets, payload, echo)
+        sample = join(await all_at_once(sockets, payload, echo))
+        return replace(sample, seconds=max(sample.latencies, default=load.asleep))
     return await closed_loop(sockets, payload, echo, seconds)
 
 
-async def all_at_once(sockets: Sequence[Connection], payload: bytes, echo: bytes) -> Sample:
-    """Send one message over each socket; the sample lasts until the last reply."""
-    echoes = [echo] * len(sockets)
+async def all_at_once(sockets: Sequence[Connection], payload: bytes, echo: bytes) -> list[Sample]:
+    """Send one message over each socket, and give a sample of each."""
     rate = len(sockets) / TIMER_SECONDS
-    sample = join(await open_loop(sockets, payload, echoes, TIMER_SECONDS, rate))
-    return replace(sample, seconds=max(sample.latencies, default=TIMER_SECONDS))
+    return await open_loop(sockets, payload, [echo] * len(sockets), TIMER_SECONDS, rate)
+
+
+async def awake(sockets: Sequence[Connection], neighbour: Connection) -> list[Connection]:
+    """Have each socket send one slow query, so that database connections are open; give those left.
+
+    Opening ten of them at once would otherwise be the wait of a neighbour.
+    """
+    payload = request(SMALL, delay=WAKING_SECONDS)
+    samples = await all_at_once(sockets, payload, await first_reply(neighbour, payload))
+    return [socket for socket, one in zip(sockets, samples, strict=True) if not one.errors]
 
 
 @asynccontextmanager
