@@ -165,12 +165,12 @@ async def test_without_an_age_the_pool_holds_no_connection_at_rest(
 
 @pytest.mark.asyncio
 async def test_the_pool_of_psycopg_keeps_connections_for_all(postgres: Database) -> None:
-    """With psycopg's pool a server holds the four connections of that pool, used or not."""
+    """With psycopg's pool a server holds connections at rest, though it has CONN_MAX_AGE=0."""
     setting = Setting("PostgreSQL", "psycopg's pool", "?pool=true")
 
     row = (await measured(postgres, setting, "stock/sync", 2))[2, False]
 
-    assert row.held == row.most_open == 4
+    assert 1 <= row.held <= THREADS
     assert row.refused == 0
 
 
