@@ -97,18 +97,17 @@ async def closed_loop(
 ) -> Sample:
     """Keep one request in flight on each connection, and count the replies after a warm-up.
 
-    It lasts until each connection has had a reply or is lost: otherwise the replies that come soon
-    would hide how long the others take.
+    Both last until each connection has had a reply or is lost: otherwise the replies that come
+    soon would hide how long the others take, and those that come all at once might be missed.
     """
     streams = [_Stream(connection, payload, echo) for connection in connections]
     with _no_garbage_collection():
         for stream in streams:
             stream.asks_again = True
             stream.ask(perf_counter())
-        await asyncio.sleep(seconds / 3)
-        await _until(lambda: all(stream.is_warm for stream in streams))
+        await _a_reply_each(streams, seconds / 3)
         began, before = perf_counter(), meter()
-        await asyncio.sleep(seconds)
+        await _a_reply_each(streams, seconds)
         ended, after = perf_counter(), meter()
         for stream in streams:
             stream.asks_again = False
@@ -184,8 +183,8 @@ class _Stream:
         return len(self.waiting)
 
     @property
-    def is_warm(self) -> bool:
-        return bool(self.latencies or self.errors or self.is_lost)
+    def answered(self) -> int:
+        return len(self.latencies) + self.errors
 
     def ask(self, due: float) -> None:
         self.waiting.append(due)
@@ -250,6 +249,14 @@ class _Room:
 
     def lose(self) -> None:
         self.errors += 1
+
+
+async def _a_reply_each(streams: Sequence[_Stream], seconds: float) -> None:
+    """Wait so many seconds, and longer until each connection has had a reply or is lost."""
+    before = [stream.answered for stream in streams]
+    await asyncio.sleep(seconds)
+    pairs = list(zip(streams, before, strict=True))
+    await _until(lambda: all(s.answered > count or s.is_lost for s, count in pairs))
 
 
 async def _drain(streams: Sequence[_Stream]) -> None:

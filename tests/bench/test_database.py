@@ -1,5 +1,6 @@
 """``bench database``, for real at its smallest: what it counts, and what it finds at any speed."""
 
+import asyncio
 import io
 import json
 import os
@@ -85,8 +86,9 @@ async def test_clients_of_postgresql_are_counted(postgres: Database) -> None:
         before = await count()
         async with clients(postgres.url, 3):
             during = await count()
-        while await count():  # a backend ends a moment after its client
-            pass
+        async with asyncio.timeout(20):
+            while await count():  # a backend ends a moment after its client
+                await asyncio.sleep(0.05)
 
     assert (before, during) == (0, 3)
 
