@@ -90,6 +90,8 @@ async def _websocket(url: str) -> Connection:
     _, connection = await ws_connect(
         WebSocketConnection, url, websocket_handshake_timeout=CONNECT_SECONDS
     )
+    if connection is None:  # lost before it could be handed over
+        raise ConnectionResetError
     return cast("WebSocketConnection", connection)
 
 
