@@ -16,7 +16,7 @@ serve: .venv/serve
 
 # Three processes, on however few cores: much of what they do is to wait.
 test: .venv/test browser
-	@$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 # Needs what the tests need: mypy reads them, and what they import.
 check: .venv/test

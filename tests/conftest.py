@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from pytest_django import DjangoDbBlocker
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.processes.redis import NO_PROGRAM, Redis, find_server
 from sandbox.processes.servers import Server, serve
@@ -39,38 +37,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so has a shell what run
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
-LONGEST = (
-    "tests/consumers/test_rooms_state.py",
-    "tests/consumers/test_in_process.py",
-    "tests/compare",
-    "tests/site",
-    "tests/consumers/test_on_the_wire.py",
-    "tests/test_mutants.py",
-    "tests/bench",
-)
-
-
-class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # has no annotations
-    """Tests that share slow fixtures run in one process: those of a file, or of a path in LONGEST.
-
-    ``--dist loadfile`` would make the fixtures of a folder once for each file, and groups are
-    ignored by pytest 9.2: github.com/pytest-dev/pytest-xdist/issues/1386
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return self.scope(nodeid)
-
-    @staticmethod
-    def scope(nodeid: str) -> str:
-        together = (path for path in LONGEST if nodeid.startswith(path))
-        return next(together, nodeid.partition("::")[0])
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    return Scheduling(config, log)
-
-
 def says_what_it_shows(item: pytest.Item) -> bool:
     """Whether a test has a docstring of one sentence."""
     function = getattr(item, "function", None)
@@ -82,7 +48,7 @@ def says_what_it_shows(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Check that each test has its sentence, give properties more time, begin with the longest."""
+    """Check that each test has its sentence, and give properties more time."""
     if unsaid := [item.nodeid for item in items if not says_what_it_shows(item)]:
         raise pytest.UsageError(
             "A test says in a docstring of one sentence what it shows: " + ", ".join(unsaid)
@@ -90,8 +56,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
-    order = {path: place for place, path in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(Scheduling.scope(item.nodeid), len(order)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -126,7 +126,7 @@ MUTANTS = [
         AJSON,
         "from asyncio import sleep",
         "import time\n\nasync def sleep(seconds: float) -> None:\n    time.sleep(seconds)\n",
-        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/async-json-websocket]",
+        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_no_other[echo/async-json-websocket]",
     ),
     Mutant(
         "error-closes",
@@ -188,7 +188,7 @@ MUTANTS = [
         "routing/urls.py",
         "if exhibit.edition.isolated else application",
         "if not exhibit.edition.isolated else application",
-        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_nobody[echo/websocket]",
+        "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_no_other[echo/websocket]",
     ),
     Mutant(
         "origin-not-checked",

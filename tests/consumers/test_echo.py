@@ -125,8 +125,9 @@ async def test_http_joins_the_pieces_of_a_body() -> None:
     await communicator.wait(10)
 
 
+@pytest.mark.parametrize("path", [HTTP, "/rooms/lobby/async-http/"])
 @pytest.mark.asyncio
-async def test_http_measures_each_piece_of_a_body_once() -> None:
+async def test_http_measures_each_piece_of_a_body_once(path: str) -> None:
     """A body in many small pieces costs no more than they do: none is measured again."""
     measured = []
 
@@ -135,7 +136,7 @@ async def test_http_measures_each_piece_of_a_body_once() -> None:
             measured.append(self)
             return super().__len__()
 
-    communicator = HttpCommunicator(application, "POST", HTTP)
+    communicator = HttpCommunicator(application, "POST", path)
     for byte in b'{"message":1}':
         body = Piece([byte])
         await communicator.send_input(

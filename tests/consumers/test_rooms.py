@@ -64,7 +64,7 @@ async def test_another_room_hears_nothing() -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1006])
-async def test_whoever_leaves_is_in_no_group(code: int) -> None:
+async def test_a_member_that_leaves_is_in_no_group(code: int) -> None:
     """A member that closes, or drops without a close, leaves nothing behind."""
     present = [Member(slug, "lobby") for slug in SLUGS]
     for member in present:
@@ -75,7 +75,7 @@ async def test_whoever_leaves_is_in_no_group(code: int) -> None:
     assert groups() == {}
 
 
-async def test_whoever_dies_is_in_no_group() -> None:
+async def test_a_member_that_dies_is_in_no_group() -> None:
     """A consumer that an exception ends has left its room, though disconnect() was not called."""
     present = [Member(slug, "lobby") for slug in SLUGS]
     for member in present:

@@ -70,7 +70,7 @@ def test_secrets_are_masked(ask: Any, path: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("ask", "path"), DOORS)
-def test_whoever_is_signed_in_is_named(ask: Any, path: str) -> None:
+def test_the_signed_in_user_is_named(ask: Any, path: str) -> None:
     """The site's session reaches every type: the user's name is there, the session's key is not."""
     client = Client()
     client.force_login(User.objects.create_user("ada"))
@@ -86,7 +86,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
 
 
 @given(st.lists(st.tuples(st.binary(), st.binary())), st.binary(), ANY_TEXT, st.lists(ANY_TEXT))
-def test_any_scope_can_be_told(
+def test_any_scope_can_be_described(
     headers: list[tuple[bytes, bytes]], query: bytes, path: str, subprotocols: list[str]
 ) -> None:
     """Whatever bytes a client sends, the description is JSON, secrets masked."""

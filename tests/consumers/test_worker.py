@@ -65,7 +65,7 @@ async def test_without_a_worker_the_wait_ends() -> None:
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("over_redis")
 @pytest.mark.parametrize("name", WORKERS)
-async def test_an_answer_that_comes_too_late_is_nobodys(name: str) -> None:
+async def test_an_answer_that_comes_too_late_is_not_delivered(name: str) -> None:
     """An answer to a request given up is not taken for the answer to the next one."""
     client = WebsocketCommunicator(application, f"{PATH}?worker={name}")
     await client.connect()

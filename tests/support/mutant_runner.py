@@ -29,7 +29,6 @@ for library in (
     "rich.console",
     "websockets.client",
     *(plugin.module for plugin in entry_points(group="pytest11")),
-    "xdist.scheduler",
 ):
     import_module(library)
 gc.freeze()  # pytest collects garbage often, and all this is none

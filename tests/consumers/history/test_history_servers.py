@@ -224,7 +224,7 @@ async def test_a_locked_sqlite_file(tmp_path: Path, room: str) -> None:
 
 
 async def test_a_database_without_tables(tmp_path: Path, room: str) -> None:
-    """Where nobody has migrated, the error is "unavailable" and the log says what to do."""
+    """Where no migration has run, the error is "unavailable" and the log says what to do."""
     url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
     with serve(environment={"DATABASE_URL": url, "REDIS_URL": ""}) as server:
         everyone = [OnTheWire(server.url, exhibit, room) for exhibit in EXHIBITS]

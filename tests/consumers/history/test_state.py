@@ -180,7 +180,7 @@ class History(RuleBasedStateMachine):
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("database")
 def test_history_in_any_state() -> None:
-    """Whoever joins, resumes, leaves or loses events gets each message once and in order."""
+    """A member that joins, resumes, leaves or loses events gets each message once and in order."""
     layer = {"BACKEND": f"{__name__}.LosingLayer", "CONFIG": {"capacity": 20}}
     with override_settings(
         CHANNEL_LAYERS={**django_settings.CHANNEL_LAYERS, "rooms": layer},
