@@ -21,6 +21,15 @@ class Plan:
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
     rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
+    delivery: tuple[str, ...] = ("rooms/async-websocket", "history/async-websocket")
+    clients: int = 200
+    """Of a room whose connections are lost,"""
+    messages: int = 2000
+    """and how many it gets,"""
+    messages_per_second: float = 50
+    """at most so many a second."""
+    doubles: bool = True
+    """Whether to measure exhibits that cost what other ones cost, unless exhibits are named."""
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -48,6 +57,10 @@ QUICK = Plan(
     idle=(100,),
     members=(10,),
     rooms=("rooms/async-websocket",),
+    clients=20,
+    messages=200,
+    messages_per_second=100,
+    doubles=False,
     every_probe=False,
 )
 """A minute's look."""

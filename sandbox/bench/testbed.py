@@ -16,6 +16,7 @@ from sandbox.bench.cores import starting_a_server
 from sandbox.bench.exhibits import APPLICATION, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.bench.plan import SMALL
+from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
 
@@ -34,6 +35,8 @@ class Testbed:
     """By application."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Round trips a second that the client itself can do at most, by scheme."""
+    lasting: ExitStack = field(default_factory=ExitStack)
+    """What an experiment starts for several steps. Closed when all have been taken."""
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port
@@ -104,9 +107,14 @@ def processor_seconds(process: psutil.Process) -> float:
 
 @contextmanager
 def started(
-    server: str, application: str = APPLICATION, environment: Mapping[str, str] | None = None
+    server: str,
+    application: str = APPLICATION,
+    environment: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
+    migrated: bool = False,
 ) -> Iterator[Server]:
-    """Start a server on its core. Raises ServerError."""
+    """Start a server on its core, if need be with tables in its database. Raises ServerError."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         everything = {
@@ -119,9 +127,11 @@ def started(
             "REDIS_URL": "",
             **(environment or {}),
         }
+        if migrated:
+            migrate(everything["DATABASE_URL"])
         with starting_a_server():
             running = stack.enter_context(
-                serve(server, application=application, environment=everything)
+                serve(server, application=application, environment=everything, port=port)
             )
         yield running
 
