@@ -15,7 +15,7 @@ from typing import Self
 
 import redis.asyncio
 
-from sandbox.bench.cores import starting_a_server
+from sandbox.bench.cores import starting_on_all_cores
 from sandbox.bench.members import Member
 from sandbox.bench.testbed import started
 from sandbox.processes.migration import migrate
@@ -35,7 +35,13 @@ class Instance:
 
     def __init__(self, server: str, environment: Mapping[str, str]) -> None:
         self.port = free_port()
-        self._start = partial(started, server, environment=environment, port=self.port)
+        self._start = partial(
+            started,
+            server,
+            environment=environment,
+            port=self.port,
+            starting=starting_on_all_cores,
+        )
         self._stack = ExitStack()
         self._running: Server
 
@@ -72,7 +78,7 @@ class Deployment:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            with starting_a_server():
+            with starting_on_all_cores():
                 self.redis = stack.enter_context(Redis())
             environment = {
                 "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",

@@ -60,12 +60,14 @@ class Publisher:
     urls: Iterator[str]
     """Where to go next when an attempt fails."""
     messages: int
+    """How many there will be; more, if a fault lasts longer."""
     seconds: float
     """Between two messages, at least."""
     began: "array[float]" = field(default_factory=lambda: array("d"))
     """When each attempt was begun."""
     acknowledged: "array[int]" = field(default_factory=lambda: array("L"))
     """The attempts that the server acknowledged, in order: what counts as published."""
+    _due: float = 0.0
     _connection: Connection | None = None
 
     @property
@@ -77,13 +79,12 @@ class Publisher:
         while len(self.acknowledged) < share * self.messages:  # noqa: ASYNC110 # as in load.py
             await asyncio.sleep(POLL_SECONDS)
 
-    async def publish(self, share: float) -> None:
-        """Publish until so many are. Raises TimeoutError when no server acknowledges any more."""
-        due = perf_counter()
-        while len(self.acknowledged) < share * self.messages:
-            await asyncio.sleep(due - perf_counter())
+    async def publish(self, count: int) -> None:
+        """Publish so many messages. Raises TimeoutError when no server acknowledges any more."""
+        for _ in range(count):
+            await asyncio.sleep(self._due - perf_counter())
             # What could not be published in time is not made up for by a burst.
-            due = max(due, perf_counter()) + self.seconds
+            self._due = max(self._due, perf_counter()) + self.seconds
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 while not await self._attempt():  # noqa: ASYNC110 # it is no condition to wait for
                     await asyncio.sleep(PAUSE_SECONDS)

@@ -3,7 +3,13 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -106,13 +112,14 @@ def processor_seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def started(
+def started(  # noqa: PLR0913 # all but the server have a default
     server: str,
     application: str = APPLICATION,
     environment: Mapping[str, str] | None = None,
     *,
     port: int | None = None,
     migrated: bool = False,
+    starting: Callable[[], AbstractContextManager[None]] = starting_a_server,
 ) -> Iterator[Server]:
     """Start a server on its core, if need be with tables in its database. Raises ServerError."""
     with ExitStack() as stack:
@@ -129,7 +136,7 @@ def started(
         }
         if migrated:
             migrate(everything["DATABASE_URL"])
-        with starting_a_server():
+        with starting():
             running = stack.enter_context(
                 serve(server, application=application, environment=everything, port=port)
             )

@@ -25,7 +25,7 @@ from sandbox.bench.members import (
     taking_turns,
 )
 from sandbox.bench.output.charts import Bar, Bars, Chart, Strip, Strips
-from sandbox.bench.output.table import Column
+from sandbox.bench.output.table import Column, many
 from sandbox.bench.plan import Plan
 from sandbox.bench.spread import Latency, Spread, percentiles
 from sandbox.bench.testbed import Testbed, UnmeasurableError
@@ -75,6 +75,15 @@ class Turn:
     errors: int
 
 
+def percent_delivered(row: DeliveryRow) -> str:
+    """Round down: only what lost nothing is at 100."""
+    return f"{floor(row.delivered / (row.delivered + row.lost) * 10_000) / 100:.2f}"
+
+
+def seconds(back: Latency, percentile: str) -> str:
+    return f"{back[percentile] / 1000:.2f}" if back else "-"
+
+
 class Delivery(Experiment[DeliveryRow]):
     """One room for each exhibit and fault, on two servers that share a Redis and a database."""
 
@@ -83,7 +92,8 @@ class Delivery(Experiment[DeliveryRow]):
     takes_rooms = True
     turns: dict[tuple[str, str], list[Turn]]
     columns = (
-        Column("delivered", lambda row: f"{percent_delivered(row)} %"),
+        Column("sent", lambda row: f"{row.published:,}"),
+        Column("arrived %", percent_delivered),
         Column("lost", lambda row: f"{row.lost:,}"),
         Column("doubled", lambda row: f"{row.doubled:,}"),
         Column("out of order", lambda row: f"{row.out_of_order:,}"),
@@ -155,9 +165,12 @@ class Delivery(Experiment[DeliveryRow]):
             await get_ready(publisher, members)
             strike = FAULTS[fault].strike(deployment, members, publisher.reached)
             tasks.append(striking := asyncio.ensure_future(strike))
-            await publisher.publish(FAULTS_END)
+            last = round(self.plan.messages * (1 - FAULTS_END))
+            await publisher.publish(self.plan.messages - last - 1)
+            while not striking.done():  # without messages it would not be seen who is back
+                await publisher.publish(1)
             await striking
-            await publisher.publish(1)
+            await publisher.publish(last)
             await have_all(members, publisher.acknowledged[-1], SETTLE_SECONDS)
         finally:
             publisher.close()
@@ -220,7 +233,14 @@ class Delivery(Experiment[DeliveryRow]):
                 f"delivery: a client that has lost its connection waits for a random time of up to "
                 f"{RETRY_SECONDS:g} s, after each failure for twice as long, up to "
                 f"{LONGEST_RETRY_SECONDS:g} s, and goes to the other server. It is back when it "
-                "has a message that was published in the meantime."
+                "has a message that was published in the meantime. The servers use all cores."
+            )
+        again = [row for row in self.rows() if row.unacknowledged]
+        if again:
+            attempts = (f"{row.unacknowledged:,} ({row.exhibit}, {row.fault})" for row in again)
+            yield (
+                "delivery: attempts to publish that no server acknowledged, and that were made "
+                f"again: {', '.join(attempts)}."
             )
 
     def warnings(self) -> Iterator[str]:
@@ -229,10 +249,7 @@ class Delivery(Experiment[DeliveryRow]):
 
     @staticmethod
     def title(row: DeliveryRow) -> str:
-        return (
-            f"{row.fault}, {row.published:,} messages to {row.clients:,} clients of a room on two "
-            f"{row.server}s"
-        )
+        return f"{row.fault}, {many(row.clients, 'client')} of a room on two servers, {row.server}"
 
     @classmethod
     def charts(cls, rows: Sequence[DeliveryRow]) -> Iterator[Chart]:
@@ -298,7 +315,7 @@ async def get_ready(publisher: Publisher, members: Sequence[Member]) -> None:
     except TimeoutError:
         joined = sum(member.joined.is_set() for member in members)
         raise UnmeasurableError(f"{joined} of {len(members)} clients got in.") from None
-    await publisher.publish(1 / publisher.messages)
+    await publisher.publish(1)
     if missing := await have_all(members, publisher.acknowledged[0], READY_SECONDS):
         raise UnmeasurableError(f"{missing} of {len(members)} clients got no first message.")
 
@@ -311,12 +328,3 @@ async def have_all(members: Sequence[Member], number: int, longest: float) -> in
         if not missing or perf_counter() > give_up:
             return missing
         await asyncio.sleep(POLL_SECONDS)
-
-
-def percent_delivered(row: DeliveryRow) -> str:
-    """Round down: only what lost nothing is at 100."""
-    return f"{floor(row.delivered / (row.delivered + row.lost) * 10_000) / 100:.2f}"
-
-
-def seconds(back: Latency, percentile: str) -> str:
-    return f"{back[percentile] / 1000:.2f}" if back else "-"
