@@ -108,6 +108,8 @@ async def _websocket(
         url,
         websocket_handshake_timeout=CONNECT_SECONDS,
     )
+    if connection is None:  # picows says no more when the server ends a connection unanswered
+        raise ConnectionError("the connection was closed before the handshake")
     return cast("WebSocketConnection", connection)
 
 

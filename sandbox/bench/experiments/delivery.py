@@ -34,7 +34,7 @@ from sandbox.processes.servers import ServerError
 
 READY_SECONDS = 30.0
 SETTLE_SECONDS = 10.0
-"""How long to wait at the end for messages that may still come."""
+"""How long to wait for the next message, at the end, as long as not all have the last."""
 
 
 class DeliveryRow(Row, frozen=True, kw_only=True):
@@ -321,10 +321,16 @@ async def get_ready(publisher: Publisher, members: Sequence[Member]) -> None:
 
 
 async def have_all(members: Sequence[Member], number: int, longest: float) -> int:
-    """Wait until all members have a message; return how many do not have it in time."""
-    give_up = perf_counter() + longest
+    """Wait until all members have a message, or no member gets any more for so many seconds.
+
+    Return how many do not have it.
+    """
+    before, give_up = -inf, 0.0
     while True:
         missing = sum(member.newest < number for member in members)
+        progress = sum(member.newest for member in members)
+        if progress > before:
+            before, give_up = progress, perf_counter() + longest
         if not missing or perf_counter() > give_up:
             return missing
         await asyncio.sleep(POLL_SECONDS)
