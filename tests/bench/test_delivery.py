@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from sandbox.bench import faults
+from sandbox.bench import faults, testbed
 from sandbox.bench.exhibits import BY_ID, find
 from sandbox.bench.experiments import delivery
 from sandbox.bench.experiments.delivery import Delivery, Turn
@@ -18,7 +18,7 @@ from sandbox.bench.output.json import as_json, from_json
 from sandbox.bench.output.terminal import show
 from sandbox.bench.plan import plan
 from sandbox.bench.run import Bench
-from sandbox.bench.testbed import Testbed, UnmeasurableError
+from sandbox.bench.testbed import UnmeasurableError
 from sandbox.processes.redis import Redis
 from tests.bench.test_bench import Interrupting
 
@@ -34,7 +34,7 @@ def deployment(redis: Redis) -> Iterator[Deployment]:
 
 
 async def deliver(deployment: Deployment, exhibit: str, fault: str) -> delivery.DeliveryRow:
-    experiment = Delivery(Testbed("daphne", [], {}), LITTLE)
+    experiment = Delivery(testbed.Testbed("daphne", [], {}), LITTLE)
     turn = await experiment.room(deployment, BY_ID[exhibit], fault)
     return experiment.row_of(fault, exhibit, turn)
 
@@ -131,11 +131,15 @@ def test_losses_are_shown_where_they_were() -> None:
 
     assert len(trace) == 40
     assert (trace[0], trace[1], trace[39]) == (50, 0, 25)
-    row = Delivery(Testbed("daphne", [], {}), LITTLE).row_of("drops", "rooms/websocket", turn)
+    row = Delivery(testbed.Testbed("daphne", [], {}), LITTLE).row_of(
+        "drops", "rooms/websocket", turn
+    )
     assert (row.delivered, row.lost) == (157, 3)
     assert delivery.percent_delivered(row) == "98.12"
     almost = Turn(range(100_000), 0, [Count(frozenset({5}), 0, 0)], [], 0, 0)
-    row = Delivery(Testbed("daphne", [], {}), LITTLE).row_of("drops", "rooms/websocket", almost)
+    row = Delivery(testbed.Testbed("daphne", [], {}), LITTLE).row_of(
+        "drops", "rooms/websocket", almost
+    )
     assert delivery.percent_delivered(row) == "99.99"
 
 
