@@ -46,7 +46,8 @@ LONGEST = (
     "tests/site",
     "tests/consumers/test_on_the_wire.py",
     "tests/test_mutants.py",
-    "tests/bench",
+    "tests/bench/test_bench.py",
+    "tests/bench/test_delivery.py",
 )
 
 
