@@ -27,6 +27,15 @@ class Plan:
     """Seconds that a slow query takes."""
     every_setting: bool = True
     """Of a database."""
+    delivery: tuple[str, ...] = ("rooms/async-websocket", "history/async-websocket")
+    clients: int = 200
+    """Of a room whose connections are lost,"""
+    messages: int = 2000
+    """and how many it gets,"""
+    messages_per_second: float = 50
+    """at most so many a second."""
+    doubles: bool = True
+    """Whether to measure exhibits that cost what other ones cost, unless exhibits are named."""
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -57,6 +66,10 @@ QUICK = Plan(
     sockets=(USUAL,),
     asleep=0.1,
     every_setting=False,
+    clients=20,
+    messages=200,
+    messages_per_second=100,
+    doubles=False,
     every_probe=False,
 )
 """A minute's look."""

@@ -88,8 +88,9 @@ class Bench:
     async def _measure_on(self, server: str) -> None:
         with ExitStack() as stack:
             applications = [APPLICATION, *(exhibit.application for exhibit in self.exhibits)]
+            migrated = any(exhibit.remembers for exhibit in self.exhibits)
             running = {
-                application: stack.enter_context(started(server, application))
+                application: stack.enter_context(started(server, application, migrated=migrated))
                 for application in dict.fromkeys(applications)
             }
             self.report.servers.append(Server(server, running[APPLICATION].version))

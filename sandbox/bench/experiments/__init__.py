@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "connections": "sandbox.bench.experiments.connections.Connections",
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
     "database": "sandbox.bench.experiments.database.DatabaseWays",
+    "delivery": "sandbox.bench.experiments.delivery.Delivery",
 }
 """Each name, and its class. A path, so that the names are known without the extra ``bench``."""
 

@@ -20,6 +20,7 @@ from sandbox.bench.databases import (
     postgresql_database,
     sqlite_database,
 )
+from sandbox.bench.exhibits import Exhibit
 from sandbox.bench.experiment import Experiment, Row, Step, latency_of
 from sandbox.bench.load import (
     TIMER_SECONDS,
@@ -111,7 +112,6 @@ class DatabaseWays(Experiment[DatabaseRow]):
     """Each way has a server of its own, for threads and connections outlive their sockets."""
 
     by_default = False
-    measures_exhibits = False
     row = DatabaseRow
     turns: dict[tuple[Setting, Load, str], list[Turn]]
     columns = (
@@ -147,6 +147,10 @@ class DatabaseWays(Experiment[DatabaseRow]):
     def __init__(self, testbed: Testbed, plan: Plan) -> None:
         super().__init__(testbed, plan)
         self.databases: dict[str, Database] = {}
+
+    @classmethod
+    def usual(cls, plan: Plan) -> list[Exhibit]:  # noqa: ARG003 # it has ways of its own
+        return []
 
     def settings(self) -> list[Setting]:
         """Choose those that can be measured here; for a quick look the one that decides most."""
