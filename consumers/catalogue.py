@@ -32,6 +32,8 @@ class Edition:
     """The status of a good HTTP reply."""
     has_event_stream: bool = False
     """An HTTP GET follows the room as server-sent events."""
+    remembers: bool = False
+    """Messages are stored: a client that names the last id that it has gets what it missed."""
     answers: bool = True
     """Requests are answered. Otherwise the consumer speaks by itself, when a client connects."""
     measured: bool = False
@@ -87,6 +89,10 @@ class Exhibit:
     @property
     def routes(self) -> tuple[str, ...]:
         return (self.route or f"{self.id}/", *self.aliases)
+
+    @property
+    def has_rooms(self) -> bool:
+        return "<room:" in self.routes[0]
 
     @property
     def url(self) -> str:
@@ -148,12 +154,14 @@ EDITIONS: dict[str, Edition] = {
             origin_checked=True,
             http_status=202,
             has_event_stream=True,
+            remembers=True,
         ),
         Edition(
             "history-wrapped",
             "The history consumer with the plain ORM in database_sync_to_async.",
             probes="history",
             keeps_contract=False,
+            remembers=True,
         ),
         Edition(
             "history-stock",
@@ -162,6 +170,7 @@ EDITIONS: dict[str, Edition] = {
             keeps_contract=False,
             isolated=False,
             debug_only=True,
+            remembers=True,
         ),
         Edition(
             "worker",

@@ -4,8 +4,11 @@ Both kinds are driven by callbacks: waking a task for each reply would cost more
 """
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
@@ -14,13 +17,16 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 
 CONNECT_SECONDS = 30.0
 CONNECTS_AT_ONCE = 32
+CONNECT_ERRORS = (OSError, TimeoutError, WSError)
+RESET = struct.pack("ii", 1, 0)
+"""The option SO_LINGER with which closing a socket resets its connection."""
 
 
 class Connection(Protocol):
     """An open connection. Replies come to ``on_reply`` in the order of the requests."""
 
     on_reply: Callable[[bytes], None]
-    """Given the payload; over HTTP that of any response but a 200 is empty."""
+    """Given the payload; over HTTP that of any response but a 200 or 202 is empty."""
     on_lost: Callable[[], None]
 
     def send(self, payload: bytes) -> None: ...
@@ -40,7 +46,7 @@ async def connect(url: str, count: int) -> tuple[list[Connection], int]:
                 connections.append(
                     await (_http(url) if url.startswith("http:") else _websocket(url))
                 )
-            except (OSError, TimeoutError, WSError):
+            except CONNECT_ERRORS:
                 refused += 1
 
     await asyncio.gather(*(one() for _ in range(count)))
@@ -63,9 +69,12 @@ def _ignore_loss() -> None:
 
 
 class WebSocketConnection(WSListener):
-    def __init__(self) -> None:
-        self.on_reply: Callable[[bytes], None] = _ignore_reply
-        self.on_lost: Callable[[], None] = _ignore_loss
+    def __init__(
+        self,
+        on_reply: Callable[[bytes], None] = _ignore_reply,
+        on_lost: Callable[[], None] = _ignore_loss,
+    ) -> None:
+        self.on_reply, self.on_lost = on_reply, on_lost
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
@@ -85,12 +94,29 @@ class WebSocketConnection(WSListener):
     def close(self) -> None:
         self._transport.disconnect()
 
+    def reset(self) -> None:
+        _reset(self._transport.underlying_transport)
 
-async def _websocket(url: str) -> Connection:
+
+async def _websocket(
+    url: str,
+    on_reply: Callable[[bytes], None] = _ignore_reply,
+    on_lost: Callable[[], None] = _ignore_loss,
+) -> WebSocketConnection:
     _, connection = await ws_connect(
-        WebSocketConnection, url, websocket_handshake_timeout=CONNECT_SECONDS
+        lambda: WebSocketConnection(on_reply, on_lost),
+        url,
+        websocket_handshake_timeout=CONNECT_SECONDS,
     )
+    if connection is None:  # picows says no more when the server ends a connection unanswered
+        raise ConnectionError("the connection was closed before the handshake")
     return cast("WebSocketConnection", connection)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection as a network that fails does: the peer gets a reset, and no goodbye."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    transport.abort()
 
 
 class HttpConnection(asyncio.Protocol):
@@ -134,12 +160,91 @@ class HttpConnection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        is_good = self._parser.get_status_code() == 200  # noqa: PLR2004 # HTTP's own name for it
+        is_good = self._parser.get_status_code() in {HTTPStatus.OK, HTTPStatus.ACCEPTED}
         body = self._body if is_good else b""
         self._waiting.popleft()
         if self._waiting:
             self._post()
         self.on_reply(body)
+
+
+class EventStreamConnection(asyncio.Protocol):
+    """Server-sent events, whose data are the replies. It is open once the first block has come."""
+
+    def __init__(
+        self, request: bytes, on_reply: Callable[[bytes], None], on_lost: Callable[[], None]
+    ) -> None:
+        self.on_reply, self.on_lost = on_reply, on_lost
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._received = b""
+        self._parser = httptools.HttpResponseParser(self)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def reset(self) -> None:
+        _reset(self._transport)
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionError("no event stream came"))
+        self.on_lost()
+
+    # What httptools calls.
+
+    def on_body(self, body: bytes) -> None:
+        if self._parser.get_status_code() != HTTPStatus.OK:
+            return
+        *blocks, self._received = (self._received + body).split(b"\n\n")
+        for block in blocks:
+            if not self.opened.done():
+                self.opened.set_result(None)
+            for line in block.split(b"\n"):
+                if line.startswith(b"data: "):
+                    self.on_reply(line.removeprefix(b"data: "))
+
+    def on_message_complete(self) -> None:
+        self._transport.close()
+
+
+async def follow(
+    url: str, last: int | None, on_reply: Callable[[bytes], None], on_lost: Callable[[], None]
+) -> WebSocketConnection | EventStreamConnection:
+    """Join a room, after its message ``last`` if it remembers. Raises one of CONNECT_ERRORS.
+
+    The callbacks are there from the start: what was missed comes in one piece with the handshake.
+    """
+    if url.startswith("ws:"):
+        return await _websocket(url if last is None else f"{url}?after={last}", on_reply, on_lost)
+    where = urlsplit(url)
+    host, _, port = where.netloc.partition(":")
+    resume = "" if last is None else f"Last-Event-ID: {last}\r\n"
+    request = (
+        f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+        f"Accept: text/event-stream\r\n{resume}\r\n"
+    )
+    async with asyncio.timeout(CONNECT_SECONDS):
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: EventStreamConnection(request.encode(), on_reply, on_lost),
+            host,
+            int(port),
+        )
+        try:
+            await connection.opened
+        except BaseException:
+            connection.close()
+            raise
+    return connection
 
 
 async def _http(url: str) -> Connection:

@@ -28,6 +28,16 @@ def starting_a_server() -> Iterator[None]:
         _pin(CLIENT_CORE)
 
 
+@contextmanager
+def starting_on_all_cores() -> Iterator[None]:
+    """Have what is started in this block run on any core, where its speed is not measured."""
+    unpin()
+    try:
+        yield
+    finally:
+        _pin(CLIENT_CORE)
+
+
 def _pin(core: int | None) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})

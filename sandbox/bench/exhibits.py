@@ -8,6 +8,8 @@ from consumers.catalogue import CATALOGUE, EDITIONS
 
 APPLICATION = "sandbox.asgi:application"
 PEERS = ("starlette", "fastapi")
+ISOLATIONS = ("thread-each", "pool")
+"""Of the experiment database, which has "stock" too."""
 SCHEMES = {"websocket": "ws", "http": "http"}
 
 
@@ -37,6 +39,18 @@ class Exhibit:
         return self.entry is not None and not self.entry.is_async
 
     @property
+    def has_rooms(self) -> bool:
+        return self.entry is not None and self.entry.has_rooms
+
+    def path_in(self, room: str) -> str:
+        return self.entry.url_in(room) if self.entry else self.path
+
+    @property
+    def remembers(self) -> bool:
+        """Whether its rooms do, in a database."""
+        return self.entry is not None and self.entry.edition.remembers
+
+    @property
     def waits(self) -> bool:
         """Whether it waits for a ``delay``."""
         return self.entry is None or self.entry.edition.keeps_contract
@@ -50,7 +64,7 @@ MEASURABLE = (
     *(
         Exhibit(one.id, one.url, SCHEMES[one.protocol], entry=one)
         for one in CATALOGUE
-        if one.edition.measured
+        if one.edition.measured or one.has_rooms
     ),
     *(
         Exhibit(f"{peer}/{slug}", f"/{slug}/", scheme, f"sandbox.bench.peers:{peer}")
@@ -64,8 +78,9 @@ GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
+    *ISOLATIONS,
 )
-"""The editions and frameworks, in the order in which they are shown."""
+"""The editions, frameworks and isolations, in the order in which they are shown."""
 
 
 def group(exhibit: str) -> str:
@@ -74,8 +89,11 @@ def group(exhibit: str) -> str:
 
 
 def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
-    """Find exhibits by id, with the baselines that they are measured against."""
-    schemes = {BY_ID[one].scheme for one in ids}
+    """Find exhibits by id, with the baselines that they are measured against.
+
+    Rooms are not: a baseline has none.
+    """
+    schemes = {BY_ID[one].scheme for one in ids if not BY_ID[one].has_rooms}
     return [
         exhibit
         for exhibit in MEASURABLE

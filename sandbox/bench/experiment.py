@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
+from sandbox.bench.exhibits import MEASURABLE, Exhibit, without_doubles
 from sandbox.bench.load import Sample
 from sandbox.bench.output.charts import Chart
 from sandbox.bench.output.table import Column, Table, TableRow
@@ -50,12 +51,27 @@ class Experiment(ABC, Generic[R]):
     """What is measured; its fields are those of the JSON report."""
     turns: dict[Any, list[Any]]
     """What each turn measured, by what was varied."""
+    by_default: ClassVar[bool] = True
+    """Whether it runs if no experiment is named."""
+    takes_rooms: ClassVar[bool] = False
+    """Whether it measures exhibits that have rooms, and not those that answer their client."""
     columns: ClassVar[Sequence[Column]]
     """Of the table in the terminal, after the name of the exhibit."""
 
     def __init__(self, testbed: Testbed, plan: Plan) -> None:
         self.testbed, self.plan = testbed, plan
         self.turns = defaultdict(list)
+
+    @classmethod
+    def usual(cls, plan: Plan) -> list[Exhibit]:
+        """List what it measures if no exhibit is named."""
+        measured = [one for one in MEASURABLE if not one.is_reference and not one.has_rooms]
+        return measured if plan.doubles else without_doubles(measured, with_codec=False)
+
+    @property
+    def exhibits(self) -> list[Exhibit]:
+        """Those of the testbed that it can measure."""
+        return [one for one in self.testbed.exhibits if one.has_rooms == self.takes_rooms]
 
     @abstractmethod
     def steps(self) -> Iterator[Step]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from time import perf_counter
+from typing import Any
 
 from sandbox.bench.client import Connection
 
@@ -94,15 +95,19 @@ async def closed_loop(
     *,
     meter: Callable[[], float] = float,
 ) -> Sample:
-    """Keep one request in flight on each connection, and count the replies after a warm-up."""
+    """Keep one request in flight on each connection, and count the replies after a warm-up.
+
+    Both last until each connection has had a reply or is lost: otherwise the replies that come
+    soon would hide how long the others take, and those that come all at once might be missed.
+    """
     streams = [_Stream(connection, payload, echo) for connection in connections]
     with _no_garbage_collection():
         for stream in streams:
             stream.asks_again = True
             stream.ask(perf_counter())
-        await asyncio.sleep(seconds / 3)
+        await _a_reply_each(streams, seconds / 3)
         began, before = perf_counter(), meter()
-        await asyncio.sleep(seconds)
+        await _a_reply_each(streams, seconds)
         ended, after = perf_counter(), meter()
         for stream in streams:
             stream.asks_again = False
@@ -126,18 +131,38 @@ async def open_loop(
         _Stream(connection, payload, echo)
         for connection, echo in zip(connections, echoes, strict=True)
     ]
+    total = round(rate * seconds)
     with _no_garbage_collection():
         began = perf_counter()
-        sent, total = 0, round(rate * seconds)
-        while sent < total:
-            early = began + sent / rate - perf_counter()
-            await asyncio.sleep(max(early - TIMER_SECONDS, 0))
-            while sent < total and (due := began + sent / rate) <= perf_counter():
-                streams[sent % len(streams)].ask(due)
-                sent += 1
-        ended = began + seconds
+        await _send_when_due(streams, began, rate, lambda sent: sent < total)
         await _drain(streams)
-    return [_sample([stream], began, ended, until=inf) for stream in streams]
+    return [_sample([stream], began, began + seconds, until=inf) for stream in streams]
+
+
+async def open_loop_during(
+    work: "asyncio.Future[Any]", connection: Connection, payload: bytes, echo: bytes, rate: float
+) -> Sample:
+    """Send at a fixed rate, as open_loop does, until something else is done."""
+    stream = _Stream(connection, payload, echo)
+    with _no_garbage_collection():
+        began = perf_counter()
+        await _send_when_due([stream], began, rate, lambda _: not work.done())
+        ended = perf_counter()
+        await _drain([stream])
+    return _sample([stream], began, ended, until=inf)
+
+
+async def _send_when_due(
+    streams: Sequence["_Stream"], began: float, rate: float, goes_on: Callable[[int], bool]
+) -> None:
+    """Send by turns for as long as it goes on, given how many have been sent."""
+    sent = 0
+    while goes_on(sent):
+        early = began + sent / rate - perf_counter()
+        await asyncio.sleep(max(early - TIMER_SECONDS, 0))
+        while goes_on(sent) and (due := began + sent / rate) <= perf_counter():
+            streams[sent % len(streams)].ask(due)
+            sent += 1
 
 
 class _Stream:
@@ -156,6 +181,10 @@ class _Stream:
     @property
     def missing(self) -> int:
         return len(self.waiting)
+
+    @property
+    def answered(self) -> int:
+        return len(self.latencies) + self.errors
 
     def ask(self, due: float) -> None:
         self.waiting.append(due)
@@ -187,9 +216,7 @@ async def fan_out(connections: Sequence[Connection], payload: bytes, seconds: fl
         await asyncio.sleep(seconds)
         ended = perf_counter()
         room.is_over = True
-        give_up = perf_counter() + REPLY_SECONDS
-        while perf_counter() < give_up and room.missing:  # noqa: ASYNC110 # as in _drain
-            await asyncio.sleep(0.001)
+        await _until(lambda: not room.missing)
     return _sample([room], began, ended, until=ended)
 
 
@@ -224,9 +251,22 @@ class _Room:
         self.errors += 1
 
 
+async def _a_reply_each(streams: Sequence[_Stream], seconds: float) -> None:
+    """Wait so many seconds, and longer until each connection has had a reply or is lost."""
+    before = [stream.answered for stream in streams]
+    await asyncio.sleep(seconds)
+    pairs = list(zip(streams, before, strict=True))
+    await _until(lambda: all(s.answered > count or s.is_lost for s, count in pairs))
+
+
 async def _drain(streams: Sequence[_Stream]) -> None:
+    await _until(lambda: not any(s.waiting and not s.is_lost for s in streams))
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait for something, as long as a reply may take."""
     give_up = perf_counter() + REPLY_SECONDS
-    while perf_counter() < give_up and any(s.waiting and not s.is_lost for s in streams):  # noqa: ASYNC110 # an event to set would cost each reply
+    while perf_counter() < give_up and not is_so():  # noqa: ASYNC110 # an event to set would cost each reply
         await asyncio.sleep(0.001)
 
 
@@ -251,9 +291,11 @@ def _sample(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the client's own pauses out of the latencies."""
+    """Keep the client's own pauses out of the latencies, also of a load within a load."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()

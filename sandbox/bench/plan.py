@@ -21,6 +21,21 @@ class Plan:
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
     rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
+    sockets: tuple[int, ...] = (1, USUAL, 500)
+    """That ask a database."""
+    asleep: float = 0.5
+    """Seconds that a slow query takes."""
+    every_setting: bool = True
+    """Of a database."""
+    delivery: tuple[str, ...] = ("rooms/async-websocket", "history/async-websocket")
+    clients: int = 200
+    """Of a room whose connections are lost,"""
+    messages: int = 2000
+    """and how many it gets,"""
+    messages_per_second: float = 50
+    """at most so many a second."""
+    doubles: bool = True
+    """Whether to measure exhibits that cost what other ones cost, unless exhibits are named."""
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -48,6 +63,13 @@ QUICK = Plan(
     idle=(100,),
     members=(10,),
     rooms=("rooms/async-websocket",),
+    sockets=(USUAL,),
+    asleep=0.1,
+    every_setting=False,
+    clients=20,
+    messages=200,
+    messages_per_second=100,
+    doubles=False,
     every_probe=False,
 )
 """A minute's look."""
@@ -70,6 +92,7 @@ def plan(  # noqa: PLR0913 # as many as the command has options
         seconds=seconds or usual.seconds,
         connections=counts or usual.connections,
         waiting=counts or usual.waiting,
+        sockets=counts or usual.sockets,
         payloads=tuple(sorted(set(payloads))) or usual.payloads,
         idle=tuple(sorted(set(idle))) or counts or usual.idle,
     )

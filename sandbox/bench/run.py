@@ -88,13 +88,14 @@ class Bench:
     async def _measure_on(self, server: str) -> None:
         with ExitStack() as stack:
             applications = [APPLICATION, *(exhibit.application for exhibit in self.exhibits)]
+            migrated = any(exhibit.remembers for exhibit in self.exhibits)
             running = {
-                application: stack.enter_context(started(server, application))
+                application: stack.enter_context(started(server, application, migrated=migrated))
                 for application in dict.fromkeys(applications)
             }
             self.report.servers.append(Server(server, running[APPLICATION].version))
             ceilings = {one.protocol: one.per_second for one in self.report.ceilings}
-            testbed = Testbed(server, list(self.exhibits), running, ceilings)
+            testbed = Testbed(server, list(self.exhibits), running, ceilings, stack)
             self.progress.begin(f"{server}: the probes of compare")
             failing = await failures(testbed, every_probe=self.plan.every_probe)
             for exhibit, reason in failing.items():

@@ -3,7 +3,13 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +22,7 @@ from sandbox.bench.cores import starting_a_server
 from sandbox.bench.exhibits import APPLICATION, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.bench.plan import SMALL
+from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
 
@@ -34,6 +41,8 @@ class Testbed:
     """By application."""
     ceilings: Mapping[str, float] = field(default_factory=dict)
     """Round trips a second that the client itself can do at most, by scheme."""
+    lasting: ExitStack = field(default_factory=ExitStack)
+    """What an experiment starts for several steps. Closed when all have been taken."""
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port
@@ -103,10 +112,16 @@ def processor_seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def started(
-    server: str, application: str = APPLICATION, environment: Mapping[str, str] | None = None
+def started(  # noqa: PLR0913 # all but the server have a default
+    server: str,
+    application: str = APPLICATION,
+    environment: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
+    migrated: bool = False,
+    starting: Callable[[], AbstractContextManager[None]] = starting_a_server,
 ) -> Iterator[Server]:
-    """Start a server on its core. Raises ServerError."""
+    """Start a server on its core, if need be with tables in its database. Raises ServerError."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         everything = {
@@ -119,9 +134,11 @@ def started(
             "REDIS_URL": "",
             **(environment or {}),
         }
-        with starting_a_server():
+        if migrated:
+            migrate(everything["DATABASE_URL"])
+        with starting():
             running = stack.enter_context(
-                serve(server, application=application, environment=everything)
+                serve(server, application=application, environment=everything, port=port)
             )
         yield running
 

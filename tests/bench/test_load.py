@@ -10,6 +10,7 @@ from sandbox.bench.load import (
     closed_loop,
     first_reply,
     open_loop,
+    open_loop_during,
     request,
 )
 from sandbox.bench.spread import percentiles
@@ -72,6 +73,40 @@ async def test_a_stall_is_charged_to_all_requests_that_were_due_during_it() -> N
     assert sample.latencies[0] >= STALL * 0.9
     for due, latency in zip(sample.due, sample.latencies, strict=True):
         assert due + latency >= STALL * 0.9
+
+
+async def test_a_load_is_counted_in_whole_turns_of_all_connections() -> None:
+    """Where connections are answered one after another, no early reply hides how long all take."""
+    each, count = 0.02, 10
+    free_at = asyncio.get_running_loop().time()
+
+    def in_turn(_number: int) -> tuple[bytes, float]:
+        nonlocal free_at
+        now = asyncio.get_running_loop().time()
+        free_at = max(free_at, now) + each
+        return PING, free_at - now
+
+    connections = [Connection(in_turn) for _ in range(count)]
+
+    sample = await closed_loop(connections, PING, PING, 0.05)
+
+    assert min(sample.latencies) > each * count * 0.8
+    assert len(sample.latencies) >= count - 1
+    assert sample.seconds > each * count * 0.8
+
+
+async def test_a_steady_rate_lasts_as_long_as_something_else() -> None:
+    """Requests are due at the rate until the work is done, and a stall is charged to them."""
+    work = asyncio.create_task(asyncio.sleep(0.3))
+    released = asyncio.get_running_loop().time() + STALL
+    connection = Connection(lambda _: (PING, max(0, released - asyncio.get_running_loop().time())))
+
+    sample = await open_loop_during(work, connection, PING, PING, rate=100)
+
+    assert work.done()
+    assert len(sample.latencies) >= 30
+    assert sample.latencies[0] >= STALL * 0.9
+    assert sum(latency > STALL / 2 for latency in sample.latencies) >= 9
 
 
 @pytest.mark.parametrize(

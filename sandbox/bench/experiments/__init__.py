@@ -12,6 +12,8 @@ EXPERIMENTS = {
     "stall": "sandbox.bench.experiments.stall.Stall",
     "connections": "sandbox.bench.experiments.connections.Connections",
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
+    "database": "sandbox.bench.experiments.database.DatabaseWays",
+    "delivery": "sandbox.bench.experiments.delivery.Delivery",
 }
 """Each name, and its class. A path, so that the names are known without the extra ``bench``."""
 

@@ -69,7 +69,7 @@ class Connections(Experiment[ConnectionsRow]):
     """Memory varies little, and each round starts a server."""
 
     def steps(self) -> Iterator[Step]:
-        sockets = [exhibit for exhibit in self.testbed.exhibits if exhibit.scheme == "ws"]
+        sockets = [exhibit for exhibit in self.exhibits if exhibit.scheme == "ws"]
         exhibits = without_doubles(sockets, with_codec=False)
         for number in range(min(self.plan.rounds, self.ROUNDS)):
             for exhibit in rotated(exhibits, number):

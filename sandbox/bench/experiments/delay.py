@@ -40,7 +40,7 @@ class Delay(Experiment[DelayRow]):
     """What waits varies little."""
 
     def steps(self) -> Iterator[Step]:
-        waiting = [exhibit for exhibit in self.testbed.exhibits if exhibit.waits]
+        waiting = [exhibit for exhibit in self.exhibits if exhibit.waits]
         exhibits = without_doubles(waiting, with_codec=False)
         for connections in self.plan.waiting:
             for number in range(min(self.plan.rounds, self.ROUNDS)):

@@ -78,7 +78,7 @@ class Echo(Experiment[EchoRow]):
 
     def steps(self) -> Iterator[Step]:
         for connections, payload in self.cells():
-            exhibits = self.testbed.exhibits
+            exhibits = self.exhibits
             if not self.is_usual(connections, payload):
                 exhibits = without_doubles(exhibits)
             for number in range(self.plan.rounds):
@@ -128,7 +128,7 @@ class Echo(Experiment[EchoRow]):
         return rows
 
     def notes(self) -> Iterator[str]:
-        exhibits = self.testbed.exhibits
+        exhibits = self.exhibits
         kept = without_doubles(exhibits)
         left_out = [exhibit.id for exhibit in exhibits if exhibit not in kept]
         if left_out and len(self.cells()) > 1:

@@ -6,13 +6,13 @@ from functools import partial
 from math import inf
 from typing import ClassVar
 
-from consumers.catalogue import CATALOGUE
 from sandbox.bench.client import Connection, connect, disconnect
+from sandbox.bench.exhibits import BY_ID, Exhibit
 from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
 from sandbox.bench.load import Sample, fan_out, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high, many
-from sandbox.bench.plan import SMALL
+from sandbox.bench.plan import SMALL, Plan
 from sandbox.bench.spread import Latency, Spread, spread
 from sandbox.bench.testbed import UnmeasurableError, redis, started
 from sandbox.processes.servers import Server
@@ -33,6 +33,7 @@ class Fanout(Experiment[FanoutRow]):
     """The members are spread over the processes; the first sends when all have received."""
 
     row = FanoutRow
+    takes_rooms = True
     has_no_redis = False
     turns: dict[tuple[str, int, int, str], list[Sample]]
     columns = (
@@ -44,18 +45,24 @@ class Fanout(Experiment[FanoutRow]):
 
     WAYS: ClassVar[tuple[tuple[str, int], ...]] = (("in memory", 1), ("Redis", 1), ("Redis", 2))
 
+    @classmethod
+    def usual(cls, plan: Plan) -> list[Exhibit]:
+        return [BY_ID[one] for one in plan.rooms]
+
     def steps(self) -> Iterator[Step]:
         rooms = len(self.plan.members) * self.plan.rounds
+        # Servers that share no database cannot share a room that remembers.
+        own = [one for one in self.exhibits if one.scheme == "ws" and not one.remembers]
         for layer, processes in self.WAYS:
-            for exhibit in self.plan.rooms:
+            for exhibit in own or self.usual(self.plan):
                 yield Step(
-                    f"fanout: {exhibit}, {layer}, {many(processes, 'process', 'processes')}",
-                    exhibit,
+                    f"fanout: {exhibit.id}, {layer}, {many(processes, 'process', 'processes')}",
+                    exhibit.id,
                     2 + rooms * (self.plan.short_seconds * 2 + 0.1),
                     partial(self.turn, exhibit, layer, processes),
                 )
 
-    async def turn(self, exhibit: str, layer: str, processes: int) -> None:
+    async def turn(self, exhibit: Exhibit, layer: str, processes: int) -> None:
         with ExitStack() as stack:
             environment = {}
             if layer == "Redis":
@@ -71,12 +78,12 @@ class Fanout(Experiment[FanoutRow]):
             for members in self.plan.members:
                 for number in range(self.plan.rounds):
                     sample = await self.room(servers, exhibit, f"{members}-{number}", members)
-                    self.turns[layer, processes, members, exhibit].append(sample)
+                    self.turns[layer, processes, members, exhibit.id].append(sample)
 
     async def room(
-        self, servers: Sequence[Server], exhibit: str, name: str, members: int
+        self, servers: Sequence[Server], exhibit: Exhibit, name: str, members: int
     ) -> Sample:
-        (path,) = (one.url_in(name) for one in CATALOGUE if one.id == exhibit)
+        path = exhibit.path_in(name)
         connections: list[Connection] = []
         for number in range(members):
             port = servers[number % len(servers)].port

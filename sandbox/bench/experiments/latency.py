@@ -39,7 +39,7 @@ class Latency(Experiment[LatencyRow]):
 
     def steps(self) -> Iterator[Step]:
         for number in range(self.plan.rounds):
-            for exhibit in rotated(without_doubles(self.testbed.exhibits), number):
+            for exhibit in rotated(without_doubles(self.exhibits), number):
                 yield Step(
                     f"latency: {exhibit.id}",
                     exhibit.id,

@@ -47,7 +47,7 @@ class Stall(Experiment[StallRow]):
     """Requests to each exhibit: few enough that none of them is busy."""
 
     def steps(self) -> Iterator[Step]:
-        blocking = [one for one in self.testbed.exhibits if one.is_sync and one.waits]
+        blocking = [one for one in self.exhibits if one.is_sync and one.waits]
         for number in range(self.plan.rounds):
             for exhibit in rotated(without_doubles(blocking, with_codec=False), number):
                 yield Step(
@@ -59,7 +59,7 @@ class Stall(Experiment[StallRow]):
 
     async def turn(self, blocker: Exhibit) -> None:
         payload = request(SMALL)
-        exhibits = [one for one in self.testbed.exhibits if one.application == blocker.application]
+        exhibits = [one for one in self.exhibits if one.application == blocker.application]
         async with AsyncExitStack() as stack:
             connections = [
                 (await stack.enter_async_context(self.testbed.connections(exhibit, 1)))[0]

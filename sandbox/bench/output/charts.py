@@ -1,6 +1,6 @@
 """Charts as data: what is where. A template each draws them in SVG and CSS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, log10
 from typing import Any, ClassVar
@@ -121,24 +121,30 @@ class Strip:
     """At the end of the strip."""
     tooltip: str
     trace: Sequence[float]
-    """Milliseconds, from left to right."""
+    """The worse, the darker, from left to right: milliseconds unless the chart says otherwise."""
 
 
 class Strips(Chart):
-    """A strip for each exhibit, time from left to right, darker where replies took longer."""
+    """A strip for each exhibit, time from left to right, darker where it was worse."""
 
     template = "bench/output/strips.html"
     SHADES: ClassVar[dict[float, str]] = {
         5: "under 5 ms", 20: "under 20", 100: "under 100", 500: "under 500", inf: "more",
     }  # fmt: skip
+    """The values under each limit have the same shade."""
     CELL: ClassVar[int] = 7
     ROW: ClassVar[int] = 14
 
     def __init__(
-        self, title: str, caption: str, panels: Sequence[tuple[str, Sequence[Strip]]]
+        self,
+        title: str,
+        caption: str,
+        panels: Sequence[tuple[str, Sequence[Strip]]],
+        shades: Mapping[float, str] = SHADES,
     ) -> None:
         super().__init__(title, caption)
-        self.legend = list(enumerate(self.SHADES.values()))
+        self.shades = shades
+        self.legend = list(enumerate(shades.values()))
         self.width = max(len(one.trace) for _, strips in panels for one in strips) * self.CELL
         self.height = max(len(strips) for _, strips in panels) * self.ROW
         self.panels = [
@@ -151,10 +157,9 @@ class Strips(Chart):
             "strip": strip,
             "y": number * self.ROW,
             "cells": [
-                (place * self.CELL, self._shade(slowest))
-                for place, slowest in enumerate(strip.trace)
+                (place * self.CELL, self._shade(value)) for place, value in enumerate(strip.trace)
             ],
         }
 
-    def _shade(self, milliseconds: float) -> int:
-        return next(n for n, limit in enumerate(self.SHADES) if milliseconds < limit)
+    def _shade(self, value: float) -> int:
+        return next(n for n, limit in enumerate(self.shades) if value < limit)

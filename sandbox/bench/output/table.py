@@ -8,7 +8,7 @@ from typing import Any
 from rich.bar import Bar
 from rich.console import RenderableType
 
-from sandbox.bench.spread import Spread
+from sandbox.bench.spread import Latency, Spread
 
 BAR, SPREAD = "bar", "low-high"
 """Headings of columns with a width of their own."""
@@ -48,15 +48,17 @@ def share_columns(heading: str, spread: Callable[[Any], Spread]) -> tuple[Column
 
 
 def latency_columns(*percentiles: str) -> tuple[Column, ...]:
-    return tuple(
-        Column(f"{name} ms", partial(_milliseconds, percentile=name)) for name in percentiles
-    )
+    return tuple(Column(f"{name} ms", partial(_latency, percentile=name)) for name in percentiles)
 
 
-def _milliseconds(row: Any, percentile: str) -> str:
-    if not row.latency:
+def _latency(row: Any, percentile: str) -> str:
+    return milliseconds(row.latency, percentile)
+
+
+def milliseconds(latency: Latency, percentile: str) -> str:
+    if not latency:
         return "-"
-    value: float = row.latency[percentile]
+    value = latency[percentile]
     return f"{value:.3g}" if value < LONG_MS else f"{value:,.0f}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from django.core.management.base import BaseCommand
 from rich.console import Console
 
-from sandbox.bench.exhibits import MEASURABLE, find, group, without_doubles
+from sandbox.bench.exhibits import MEASURABLE, find, group
 from sandbox.bench.experiments import EXPERIMENTS
 from sandbox.bench.plan import plan
 from sandbox.management.shell import INTERRUPTED, UsageError, check_installed, check_writable
@@ -58,7 +58,8 @@ class Command(BaseCommand):
             metavar="EXPERIMENT|EXHIBIT|EDITION",
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
-            "the experiment echo on the edition echo. All unless given",
+            "the experiment echo on the edition echo. All unless given, but for what takes long "
+            "and runs only when named: delivery, database",
         )
         parser.add_argument(
             "--server",
@@ -111,30 +112,37 @@ class Command(BaseCommand):
         html: Path | None,
         **options: Any,
     ) -> None:
-        experiments, ids = _chosen(names)
+        named, ids = _chosen(names)
         check_writable(filter(None, (json, html)))
         check_installed("bench", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
             check_installed("peers", "fastapi", "starlette")
         # Only now: these need the packages that have just been looked for.
+        from sandbox.bench.experiments import experiments as registered  # noqa: PLC0415
         from sandbox.bench.output.html import as_html  # noqa: PLC0415
         from sandbox.bench.output.json import as_json  # noqa: PLC0415
         from sandbox.bench.output.terminal import ProgressBar, show  # noqa: PLC0415
         from sandbox.bench.run import Bench  # noqa: PLC0415
 
+        amount = plan(
+            quick=options["quick"],
+            rounds=options["rounds"],
+            seconds=options["seconds"],
+            connections=options["connections"],
+            payloads=options["payloads"],
+            idle=options["idle"],
+        )
+        experiments = dict(registered())
+        chosen = named or [name for name, one in experiments.items() if one.by_default]
+        usual = [exhibit.id for name in chosen for exhibit in experiments[name].usual(amount)]
+        if ids and not usual:
+            raise UsageError(f"{', '.join(chosen)} measures no exhibits: name none.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
             servers or ["daphne"],
-            experiments,
-            find(ids or _usual(quick=options["quick"]), peers=options["peers"]),
-            plan(
-                quick=options["quick"],
-                rounds=options["rounds"],
-                seconds=options["seconds"],
-                connections=options["connections"],
-                payloads=options["payloads"],
-                idle=options["idle"],
-            ),
+            chosen,
+            find(ids or usual, peers=options["peers"]),
+            amount,
             progress,
         )
         try:
@@ -167,10 +175,4 @@ def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
                 f"{', '.join(EXPERIMENTS)}; {', '.join(EDITIONS)}; "
                 f"{', '.join(one.id for one in CONSUMERS)}.",
             )
-    return experiments or list(EXPERIMENTS), ids
-
-
-def _usual(*, quick: bool) -> list[str]:
-    """All; for a quick look not those that cost what another one costs."""
-    exhibits = without_doubles(CONSUMERS, with_codec=False) if quick else CONSUMERS
-    return [exhibit.id for exhibit in exhibits]
+    return experiments, ids
