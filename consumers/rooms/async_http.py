@@ -30,6 +30,10 @@ NOT_ACCEPTABLE = Error(
 class RoomConsumer(Member, AsyncHttpConsumer):
     bytes_read = 0
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
+
     async def http_request(self, message: Any) -> None:
         if self._asks_for_events():
             # Channels' own method would end the consumer, and would not see a disconnect.

@@ -92,6 +92,10 @@ class Session:
         return self._websockets.get(on) or await self.open(on)
 
     async def send(self, payload: Payload, on: int = 1) -> None:
+        if self.exhibit.protocol == "http":
+            body = payload.encode() if isinstance(payload, str) else payload
+            await (await self.http(on)).send("POST", self.path, body=body)
+            return
         connection = await self.websocket(on)
         if isinstance(payload, tuple):
             for index, fragment in enumerate(payload):
@@ -117,9 +121,18 @@ class Session:
         response = await self.request("POST", on=on, body=body)
         return self.without_status(Response(response.status, reply_in(response)))
 
+    async def vanish(self) -> None:
+        if self.exhibit.protocol == "http":
+            self._http[1].vanish()
+        else:
+            (await self.websocket()).vanish()
+
     async def request(
         self, method: str, suffix: str = "", on: int = 1, **parts: Any
     ) -> wire.Response:
+        return await (await self.http(on)).request(method, self.path + suffix, **parts)
+
+    async def http(self, on: int = 1) -> wire.HttpConnection:
         connection = self._http.get(on)
         if connection is None or not connection.is_reusable:
             connection = await self._connections.enter_async_context(
@@ -127,7 +140,7 @@ class Session:
             )
             self._http[on] = connection
             self.addresses[on] = connection.local_address
-        return await connection.request(method, self.path + suffix, **parts)
+        return connection
 
     def without_status(self, response: Response) -> Observation:
         """Take the reply alone where the status is the contract's: so types can be compared."""

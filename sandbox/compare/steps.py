@@ -147,7 +147,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message and do not wait for the reply."""
+    """Make a request and do not wait for the reply."""
 
     payload: Payload
 
@@ -192,10 +192,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Vanish:
-    """End the connection without a close frame."""
+    """End the connection without a word."""
 
     async def run(self, session: Session) -> None:
-        (await session.websocket()).vanish()
+        await session.vanish()
 
 
 @dataclass(frozen=True, slots=True)
