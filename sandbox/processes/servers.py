@@ -21,7 +21,7 @@ STARTUP_SECONDS = 30.0
 ARGUMENTS: dict[str, list[str]] = {
     "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
     "uvicorn": ["--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"],
-    "hypercorn": ["--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"],
+    "hypercorn": ["--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null", "--workers", "0"],
     "granian": ["--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"],
 }
 """What follows ``python -m <server>``, before the application."""
