@@ -23,17 +23,13 @@ WEBSOCKETS = [one for one in CATALOGUE if one.protocol == "websocket"]
 SLOW = '{"message":1,"delay":0.5}'
 
 
-async def end(server: Server) -> int:
-    """Send SIGTERM; return the exit status. Raises subprocess.TimeoutExpired."""
-    server.process.send_signal(signal.SIGTERM)
-    return await asyncio.to_thread(server.process.wait, ending.EXIT_SECONDS + TIMEOUT)
-
-
-async def closed(connection: Any) -> int:
+async def heard(connection: Any) -> tuple[list[str], int]:
+    """Return all that comes, and the close code."""
+    messages = []
     with pytest.raises(ClosedError) as error:
         while True:
-            await connection.receive(TIMEOUT)
-    return error.value.code
+            messages.append(await connection.receive(TIMEOUT))
+    return messages, error.value.code
 
 
 @pytest.mark.parametrize("name", installed())
@@ -45,7 +41,9 @@ async def test_a_server_that_ends_closes_every_connection(name: str) -> None:
             await stack.enter_async_context(websocket(server.url + one.url)) for one in WEBSOCKETS
         ]
         streams = [
-            await stack.enter_async_context(event_stream(f"{server.url}/{edition}/lobby/async-http/"))
+            await stack.enter_async_context(
+                event_stream(f"{server.url}/{edition}/lobby/async-http/")
+            )
             for edition in ("rooms", "history")
         ]
         busy = [
@@ -58,16 +56,19 @@ async def test_a_server_that_ends_closes_every_connection(name: str) -> None:
         response = asyncio.create_task(
             http("POST", f"{server.url}/echo/async-http/", body=SLOW.encode())
         )
+        hearing = [
+            asyncio.gather(*(heard(connection) for connection in connections))
+            for connections in (sockets, busy, streams)
+        ]
         await asyncio.sleep(0.2)  # until the consumers have begun to wait
-        ended = asyncio.create_task(end(server))
-        try:
-            assert {await connection.receive(TIMEOUT) for connection in busy} == {'{"message":1}'}
-        except ClosedError:
-            print(busy, server.log()); raise
+        server.process.send_signal(signal.SIGTERM)
+        from_sockets, from_busy, from_streams = await asyncio.gather(*hearing)
+        code = CODE.get(name, 1012)
+        assert {closed for _, closed in from_sockets} == {code}
+        assert from_busy == [(['{"message":1}'], code)] * len(busy)
+        assert [closed for _, closed in from_streams] == [1000] * len(streams)
         assert (await response).body == b'{"message":1}'
-        assert {await closed(one) for one in (*sockets, *busy)} == {CODE.get(name, 1012)}
-        assert {await closed(stream) for stream in streams} == {1000}
-        await ended
+        await asyncio.to_thread(server.process.wait, TIMEOUT)
         log = server.log()
     assert not unpaired(log)
     assert log.count(" disconnect") >= len(sockets) + len(busy) + len(streams) + 1
