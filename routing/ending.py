@@ -32,7 +32,7 @@ from time import monotonic
 from typing import Any
 
 try:
-    from autobahn.exception import Disconnected  # type: ignore[import-untyped] # no types
+    from autobahn.exception import Disconnected
 except ImportError:  # Daphne is not installed
     GONE: tuple[type[Exception], ...] = (OSError,)
 else:
@@ -171,7 +171,7 @@ class Shutdown:
         deadline = monotonic() + GRACE_SECONDS
         for connection in tuple(self.connections):
             connection.interrupt()
-        while self.connections and monotonic() < deadline:
+        while self.connections and monotonic() < deadline:  # noqa: ASYNC110 # rare, and simple
             await sleep(0.05)
         end_server()
 

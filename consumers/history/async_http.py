@@ -28,6 +28,7 @@ NOT_ACCEPTABLE = Error(
 
 
 class HistoryConsumer(AsyncMember, AsyncHttpConsumer):
+    announced = True
     bytes_read = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

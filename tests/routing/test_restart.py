@@ -10,7 +10,7 @@ import pytest
 
 from consumers.catalogue import CATALOGUE
 from routing import ending
-from sandbox.processes.servers import Server, installed, serve
+from sandbox.processes.servers import installed, serve
 from sandbox.wire import ClosedError, event_stream, http, websocket
 from tests.routing.test_ending import unpaired
 from tests.support.asgi import TIMEOUT
@@ -25,11 +25,12 @@ SLOW = '{"message":1,"delay":0.5}'
 
 async def heard(connection: Any) -> tuple[list[str], int]:
     """Return all that comes, and the close code."""
-    messages = []
-    with pytest.raises(ClosedError) as error:
-        while True:
+    messages: list[str] = []
+    while True:
+        try:
             messages.append(await connection.receive(TIMEOUT))
-    return messages, error.value.code
+        except ClosedError as closed:
+            return messages, closed.code
 
 
 @pytest.mark.parametrize("name", installed())
