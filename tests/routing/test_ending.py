@@ -1,5 +1,6 @@
 """The end of every connection, whatever its client does, on every server."""
 
+import asyncio
 import re
 import socket
 import struct
@@ -7,15 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE, Exhibit
+from routing.ending import GONE, ended_once
 from sandbox.compare.run import started
-from sandbox.processes.servers import installed
+from sandbox.processes.servers import installed, serve
 
 TIMEOUT = 30.0
 SLOW = b'{"message": 1, "delay": 0.1}'
@@ -137,3 +140,51 @@ def test_every_connection_that_begins_ends_once(name: str) -> None:
     assert not left
     assert len(re.findall(r" disconnect\b", log)) >= begun
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("name", installed())
+def test_hundreds_that_leave_at_once_all_end(name: str) -> None:
+    """Of 500 synchronous sockets that vanish together each runs its disconnect."""
+    path = "/echo/websocket/"
+    with serve(name, environment={"LOG_LEVEL": "INFO"}) as server, ExitStack() as stack:
+        for _ in range(500):
+            address = ("127.0.0.1", server.port)
+            connection = stack.enter_context(socket.create_connection(address, timeout=TIMEOUT))
+            connection.sendall(handshake(path))
+            hear(connection)
+        stack.close()
+        deadline = time.monotonic() + TIMEOUT
+        while server.log().count(f"{path} disconnect") < 500 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert server.log().count(f"{path} disconnect") == 500
+
+
+@pytest.mark.parametrize("error", [OSError, GONE[-1]])
+def test_a_late_send_does_nothing(error: type[Exception]) -> None:
+    """After the server has said that the client is gone, the consumer still gets its end."""
+    assert asyncio.run(events_after(error)) == ["websocket.disconnect"]
+
+
+def test_any_other_exception_of_send_is_raised() -> None:
+    """What is not the client's leaving is not hidden."""
+    with pytest.raises(ValueError, match="of the server"):
+        asyncio.run(events_after(ValueError))
+
+
+async def events_after(error: type[Exception]) -> list[str]:
+    """Send to a server that raises; return the events that the consumer gets then."""
+    events = []
+
+    async def consumer(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.send", "text": "late"})
+        events.append((await receive())["type"])
+        await send({"type": "websocket.send", "text": "later"})
+
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(_event: Any) -> None:
+        raise error("of the server")
+
+    await ended_once(consumer)({"type": "websocket"}, receive, send)
+    return events
