@@ -194,7 +194,11 @@ class Close:
 class Vanish:
     """End the connection without a word."""
 
+    after: float = 0
+    """Seconds in which the consumer begins with a request."""
+
     async def run(self, session: Session) -> None:
+        await asyncio.sleep(self.after)
         await session.vanish()
 
 

@@ -47,7 +47,7 @@ CLOSING = group(
     Probe(
         "vanish-while-waiting",
         "A client vanishes before it gets its reply: disconnect runs all the same.",
-        (SLOW, Vanish(), AwaitDisconnect()),
+        (SLOW, Vanish(after=0.15), AwaitDisconnect()),
         (Disconnect(1006),),
         watches_clock=True,
     ),
@@ -68,7 +68,7 @@ CLOSING = group(
     Probe(
         "http-leave-while-waiting",
         "A client leaves before it gets its response: disconnect runs all the same.",
-        (SLOW, Vanish(), AwaitDisconnect()),
+        (SLOW, Vanish(after=0.15), AwaitDisconnect()),
         (Disconnect(),),
         "http",
         "Of a WebSocket the close code is looked at.",
