@@ -11,6 +11,8 @@ from django.urls.converters import StringConverter
 from django.utils.module_loading import import_string
 
 from consumers.catalogue import CATALOGUE, Exhibit
+from routing.backpressure import with_backpressure
+from routing.ending import ended_once
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
@@ -46,6 +48,7 @@ def mount(exhibit: Exhibit) -> Any:
         application = BrowserOriginValidator(application)
     if exhibit.edition.session:
         application = AuthMiddlewareStack(application)
+    application = with_backpressure(ended_once(application))
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 

@@ -15,6 +15,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     while more_body and len(body) <= settings.LIMITS.max_message_bytes:
         event = await receive()
         if event["type"] == "http.disconnect":
+            connection_log.disconnected(scope)
             return
         body += event.get("body", b"")
         more_body = event.get("more_body", False)

@@ -13,9 +13,11 @@ from consumers.contract_http import decode_http, encode_http
 class EchoConsumer(AsyncHttpConsumer):
     bytes_read = 0
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
+
     async def http_request(self, message: Any) -> None:
-        if not self.body:  # HTTP has no connect event: the first part of the body is it
-            connection_log.connected(self.scope)
         # A body that is too large is answered at once, without reading what follows.
         self.bytes_read += len(message.get("body", b""))
         if self.bytes_read > settings.LIMITS.max_message_bytes:

@@ -28,11 +28,14 @@ NOT_ACCEPTABLE = Error(
 
 
 class HistoryConsumer(AsyncMember, AsyncHttpConsumer):
+    announced = True
     bytes_read = 0
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
+
     async def http_request(self, message: Any) -> None:
-        if not self.body and not self.bytes_read:  # HTTP has no connect event
-            connection_log.connected(self.scope)
         if self._asks_for_events():
             # Channels' own method would end the consumer, and would not see a disconnect.
             if not message.get("more_body"):

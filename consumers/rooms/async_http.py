@@ -28,7 +28,12 @@ NOT_ACCEPTABLE = Error(
 
 
 class RoomConsumer(Member, AsyncHttpConsumer):
+    announced = True
     bytes_read = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
 
     async def http_request(self, message: Any) -> None:
         if self._asks_for_events():

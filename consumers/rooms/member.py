@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
 
 from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS, UNAVAILABLE
 from consumers.contract import Error, Request, answer, encode
@@ -20,6 +21,8 @@ class Member(AsyncConsumer):
     """
 
     channel_layer_alias = "rooms"
+    announced = False
+    """Whether the connection log has its connect."""
     joined = False
     group_prefix = "room."
 
@@ -29,11 +32,15 @@ class Member(AsyncConsumer):
             await super().__call__(scope, receive, send)
         except LAYER_ERRORS:
             await self.close_unavailable(send)
+            if self.announced:
+                with suppress(StopConsumer):
+                    await self.dispatch({"type": f"{scope['type']}.disconnect", "code": 1013})
         finally:
             if self.joined:
                 await self.leave()
 
     async def join(self) -> None:
+        self.announced = True
         async with timeout(LAYER_SECONDS):
             await self.channel_layer.group_add(self.group, self.channel_name)
         self.joined = True

@@ -11,6 +11,10 @@ from consumers.scope.description import describe
 
 
 class ScopeConsumer(AsyncHttpConsumer):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
+
     async def http_request(self, message: Any) -> None:
         # The response does not depend on the body, so it is not read.
         message["more_body"] = False

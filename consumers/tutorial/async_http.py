@@ -1,6 +1,7 @@
 """The tutorial's consumer over HTTP: it does not check its input."""
 
 import json
+from typing import Any
 
 from channels.generic.http import AsyncHttpConsumer
 
@@ -8,6 +9,10 @@ from consumers import connection_log
 
 
 class ChatConsumer(AsyncHttpConsumer):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        connection_log.connected(scope)  # HTTP has no connect event
+        await super().__call__(scope, receive, send)
+
     async def handle(self, body: bytes) -> None:
         connection_log.received(self.scope)
         body_json = json.loads(body)

@@ -141,13 +141,16 @@ _SERVERS = (
     Difference(
         "Uvicorn and Granian report 1005, a close without a code, when a client vanishes.",
         ALL,
-        {"vanish": (Disconnect(1005),)},
+        _each(("vanish", "vanish-while-waiting"), Disconnect(1005)),
         ("uvicorn", "granian"),
     ),
     Difference(
         "Hypercorn reports 1006 to the consumer, whatever code the client closed with.",
         ALL,
-        _each(("close-1000", "close-1001", "close-4000"), Disconnect(1006)),
+        _each(
+            ("close-1000", "close-1001", "close-4000", "close-empty", "leave-while-waiting"),
+            Disconnect(1006),
+        ),
         ("hypercorn",),
     ),
     Difference(

@@ -69,6 +69,11 @@ class Session:
     def path(self) -> str:
         return self.exhibit.url_in(self.room)
 
+    @property
+    def target(self) -> str:
+        """The path with the prefix of the site, if it has one."""
+        return urlsplit(self.url).path + self.path
+
     async def open(self, on: int = 1, path: str = "", **handshake: Any) -> wire.WebSocket:
         connection = await self._connections.enter_async_context(
             wire.websocket(self.url + (path or self.path), trace=self.trace, **handshake)
@@ -93,6 +98,10 @@ class Session:
         return self._websockets.get(on) or await self.open(on)
 
     async def send(self, payload: Payload, on: int = 1) -> None:
+        if self.exhibit.protocol == "http":
+            body = payload.encode() if isinstance(payload, str) else payload
+            await (await self.http(on)).send("POST", self.target, body=body)
+            return
         connection = await self.websocket(on)
         if isinstance(payload, tuple):
             for index, fragment in enumerate(payload):
@@ -118,9 +127,18 @@ class Session:
         response = await self.request("POST", on=on, body=body)
         return self.without_status(Response(response.status, reply_in(response)))
 
+    async def vanish(self) -> None:
+        if self.exhibit.protocol == "http":
+            self._http[1].vanish()
+        else:
+            (await self.websocket()).vanish()
+
     async def request(
         self, method: str, suffix: str = "", on: int = 1, **parts: Any
     ) -> wire.Response:
+        return await (await self.http(on)).request(method, self.target + suffix, **parts)
+
+    async def http(self, on: int = 1) -> wire.HttpConnection:
         connection = self._http.get(on)
         if connection is None or not connection.is_reusable:
             connection = await self._connections.enter_async_context(
@@ -128,8 +146,7 @@ class Session:
             )
             self._http[on] = connection
             self.addresses[on] = connection.local_address
-        target = urlsplit(self.url).path + self.path + suffix
-        return await connection.request(method, target, **parts)
+        return connection
 
     def without_status(self, response: Response) -> Observation:
         """Take the reply alone where the status is the contract's: so types can be compared."""

@@ -147,7 +147,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message and do not wait for the reply."""
+    """Make a request and do not wait for the reply."""
 
     payload: Payload
 
@@ -192,24 +192,30 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Vanish:
-    """End the connection without a close frame."""
+    """End the connection without a word."""
+
+    after: float = 0
+    """Seconds in which the consumer begins with a request."""
 
     async def run(self, session: Session) -> None:
-        (await session.websocket()).vanish()
+        await asyncio.sleep(self.after)
+        await session.vanish()
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitDisconnect:
-    """See in the server's log that the consumer's ``disconnect`` ran."""
+    """See in the server's log that the consumer's ``disconnect`` ran, after its connect."""
 
     async def run(self, session: Session) -> Observation:
         assert session.log is not None  # noqa: S101 # the engine skips it elsewhere
-        line = re.compile(
-            f"{re.escape(session.addresses[1])} {re.escape(session.path)} disconnect(?: (\\d+))?\n"
-        )
+        connection = f"{session.addresses[1]} {session.path}"
+        line = re.compile(f"{re.escape(connection)} disconnect(?: (\\d+))?\n")
         deadline = time.monotonic() + DISCONNECT_SECONDS
         while time.monotonic() < deadline:
-            if match := line.search(session.log()):
+            log = session.log()
+            # An earlier connection may have had the same port.
+            begun = log.rfind(f"{connection} connect\n")
+            if begun >= 0 and (match := line.search(log, begun)):
                 return Disconnect(int(match[1]) if match[1] else None)
             await asyncio.sleep(0.05)
         return NoDisconnect()

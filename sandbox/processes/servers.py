@@ -18,11 +18,21 @@ from sandbox.processes.child import child
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30.0
 
+GRACE = "8"  # the seconds of routing/ending.py, where a request of Django goes on
 ARGUMENTS: dict[str, list[str]] = {
     "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
-    "uvicorn": ["--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"],
-    "hypercorn": ["--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"],
-    "granian": ["--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"],
+    "uvicorn": [
+        *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
+        *("--timeout-graceful-shutdown", GRACE),
+    ],
+    "hypercorn": [
+        *("--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"),
+        *("--graceful-timeout", GRACE, "--workers", "0"),  # a worker would not see SIGTERM
+    ],
+    "granian": [
+        *("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"),
+        *("--workers-kill-timeout", GRACE),
+    ],
 }
 """What follows ``python -m <server>``, before the application."""
 

@@ -96,6 +96,11 @@ class HttpConnection:
             await self.stream.write(self._protocol.send(h11.Data(data=chunk)) or b"")
         await self.stream.write(self._protocol.send(h11.EndOfMessage()) or b"")
 
+    def vanish(self) -> None:
+        """End the connection, whatever is still to come."""
+        self.stream.record("vanish", sent=True)
+        self.stream.abort()
+
     async def receive_head(self) -> Response:
         """Return a response whose body is still to come. Raises ClosedError."""
         while not isinstance(head := await self._next_event(), h11.Response):

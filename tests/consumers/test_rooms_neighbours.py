@@ -22,8 +22,8 @@ MESSAGES = 120
 
 
 @contextmanager
-def unread_member(slug: str, room: str, server: Server) -> Iterator[None]:
-    """Join, and never read from the socket again."""
+def unread_member(slug: str, room: str, server: Server) -> Iterator[socket.socket]:
+    """Join, and read nothing from the socket."""
     with socket.socket() as unread:
         unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         unread.connect(("127.0.0.1", server.port))
@@ -35,7 +35,7 @@ def unread_member(slug: str, room: str, server: Server) -> Iterator[None]:
             head += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         unread.sendall(head.encode())
         assert unread.recv(12) in (b"HTTP/1.1 101", b"HTTP/1.1 200")
-        yield
+        yield unread
 
 
 @pytest.mark.parametrize("name", ["daphne", "uvicorn"])

@@ -7,7 +7,7 @@ what is seen on Daphne, the server that Channels brings; what the others do is i
 An edition names its table in the catalogue: ``Edition.probes`` is a key of TABLES.
 """
 
-from sandbox.compare.observations import Closed, ErrorReply
+from sandbox.compare.observations import Closed, Disconnect, ErrorReply
 from sandbox.compare.probe import Probe
 from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
@@ -27,6 +27,7 @@ from sandbox.compare.probes.text import TEXT
 from sandbox.compare.probes.values import VALUES
 from sandbox.compare.probes.violations import VIOLATIONS
 from sandbox.compare.probes.worker import WORKER
+from sandbox.compare.steps import Ask, Send
 
 SETTINGS = {
     "MAX_DELAY": "1.0",
@@ -72,8 +73,12 @@ ENCODED = next(probe for probe in HTTP if probe.id == "encoding-gzip")
 def _expects_no_echo(probe: Probe) -> bool:
     """Whether the answer shows only what is wrong with a request, or how a connection ends."""
     return probe.only != "http" and all(
-        isinstance(seen, ErrorReply | Closed) for seen in probe.expected
+        isinstance(seen, ErrorReply | Closed | Disconnect) for seen in probe.expected
     )
+
+
+def _asks_nothing(probe: Probe) -> bool:
+    return not any(isinstance(step, Ask | Send) for step in probe.steps)
 
 
 TABLES: dict[str, tuple[Probe, ...]] = {
@@ -93,5 +98,5 @@ TABLES: dict[str, tuple[Probe, ...]] = {
         *HISTORY,
     ),
     "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
-    "scope": (*SCOPE, *HOSTS),
+    "scope": (*SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
 }

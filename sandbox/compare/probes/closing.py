@@ -1,8 +1,12 @@
 """However a connection ends, the consumer's ``disconnect`` runs."""
 
+from websockets.frames import Opcode
+
 from sandbox.compare.observations import Closed, Disconnect, ErrorReply
 from sandbox.compare.probe import HI, HI_BACK, NO_CLOSE, Probe, group
-from sandbox.compare.steps import Ask, AwaitDisconnect, Close, Vanish
+from sandbox.compare.steps import Ask, AwaitDisconnect, Close, Send, SendFrame, Vanish
+
+SLOW = Send('{"message":1,"delay":0.3}')
 
 CLOSING = group(
     "Closing",
@@ -28,6 +32,26 @@ CLOSING = group(
         (Disconnect(1006),),
     ),
     Probe(
+        "close-empty",
+        "A client closes without a code: disconnect gets 1005, which RFC 6455 has for it.",
+        (SendFrame(Opcode.CLOSE, b""), AwaitDisconnect()),
+        (Disconnect(1005),),
+    ),
+    Probe(
+        "leave-while-waiting",
+        "A client closes before it gets its reply: disconnect runs all the same.",
+        (SLOW, Close(1000), AwaitDisconnect()),
+        (Disconnect(1000),),
+        watches_clock=True,
+    ),
+    Probe(
+        "vanish-while-waiting",
+        "A client vanishes before it gets its reply: disconnect runs all the same.",
+        (SLOW, Vanish(after=0.15), AwaitDisconnect()),
+        (Disconnect(1006),),
+        watches_clock=True,
+    ),
+    Probe(
         "close-after-error",
         "After bad input the consumer's disconnect runs as ever.",
         (Ask("{"), Close(1000), AwaitDisconnect()),
@@ -40,6 +64,15 @@ CLOSING = group(
         (HI_BACK, Disconnect()),
         "http",
         "Of a WebSocket the close code is looked at.",
+    ),
+    Probe(
+        "http-leave-while-waiting",
+        "A client leaves before it gets its response: disconnect runs all the same.",
+        (SLOW, Vanish(after=0.15), AwaitDisconnect()),
+        (Disconnect(),),
+        "http",
+        "Of a WebSocket the close code is looked at.",
+        watches_clock=True,
     ),
     only="websocket",
     because=NO_CLOSE,
