@@ -9,7 +9,11 @@ from sandbox.layers.drops import DropCounter
 
 
 class InMemoryLayer(InMemoryChannelLayer):
-    """The stock layer drops a group's message for a full channel without a log line."""
+    """The stock layer drops a group's message for a full channel without a log line.
+
+    It also keeps what waits for a channel that has left its group until each message expires: with
+    room for 500 messages, members that do not read and leave again filled the memory.
+    """
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
@@ -21,3 +25,8 @@ class InMemoryLayer(InMemoryChannelLayer):
         except ChannelFull:
             self.drops.add(channel)
             raise
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Forget what waits for the channel too: here a channel is in one group only."""
+        await super().group_discard(group, channel)
+        self.channels.pop(channel, None)

@@ -9,6 +9,7 @@ import pytest
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
+from sandbox.layers.in_memory import InMemoryLayer
 from sandbox.layers.redis_connections import Publisher
 from sandbox.processes.redis import Redis
 from tests.support.members import SLUGS, Member, members, request
@@ -124,3 +125,17 @@ async def test_on_the_core_layer_an_outage_ends_all_members(
             assert (closed["type"], closed["code"]) == ("websocket.close", 1013)
         await member.connection.task
     redis.start()
+
+
+async def test_what_waits_for_a_member_goes_with_it() -> None:
+    """A channel that leaves its group leaves no message behind in memory."""
+    layer = InMemoryLayer()
+    channel = await layer.new_channel()
+    await layer.group_add("room", channel)
+    for _ in range(3):
+        await layer.group_send("room", {"type": "room.message"})
+    assert layer.channels[channel].qsize() == 3
+
+    await layer.group_discard("room", channel)
+
+    assert layer.channels == {}
