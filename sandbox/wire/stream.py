@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from urllib.parse import urlsplit
 
 from sandbox.wire.trace import Trace
@@ -69,9 +71,23 @@ class Stream:
         except ConnectionError:
             return b""
 
+    def half_close(self) -> None:
+        """Send nothing more, and go on reading."""
+        with suppress(OSError):  # the server has ended the connection
+            self._writer.write_eof()
+
     def abort(self) -> None:
         """End the connection at once, without a close of any protocol."""
         self._writer.transport.abort()
+
+    def reset(self) -> None:
+        """End the connection with RST, as a client does that has crashed."""
+        # On for no time at all: what is unsent is thrown away.
+        with suppress(OSError):
+            self._writer.get_extra_info("socket").setsockopt(
+                SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)
+            )
+        self.abort()
 
     async def wait_closed(self) -> None:
         with suppress(OSError):
