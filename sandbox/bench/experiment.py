@@ -55,7 +55,7 @@ class Experiment(ABC, Generic[R]):
     """Whether it runs if no experiment is named."""
     takes_rooms: ClassVar[bool] = False
     """Whether it measures exhibits that have rooms, and not those that answer their client."""
-    columns: ClassVar[Sequence[Column]]
+    columns: ClassVar[Sequence[Column]] = ()
     """Of the table in the terminal, after the name of the exhibit."""
 
     def __init__(self, testbed: Testbed, plan: Plan) -> None:
@@ -87,6 +87,11 @@ class Experiment(ABC, Generic[R]):
 
     def warnings(self) -> Iterator[str]:
         """Say what may be wrong with them, or what is missing."""
+        return iter(())
+
+    @classmethod
+    def failures(cls, rows: Sequence[R]) -> Iterator[str]:  # noqa: ARG003 # for those that override it
+        """Say what is not as it has to be: the command then exits with 1."""
         return iter(())
 
     @staticmethod

@@ -36,6 +36,8 @@ class Plan:
     """at most so many a second."""
     doubles: bool = True
     """Whether to measure exhibits that cost what other ones cost, unless exhibits are named."""
+    minutes: float = 2.0
+    """How long traffic of every kind lasts."""
     every_probe: bool = True
     """Of compare, before anything is measured."""
 
@@ -70,6 +72,7 @@ QUICK = Plan(
     messages=200,
     messages_per_second=100,
     doubles=False,
+    minutes=0.5,
     every_probe=False,
 )
 """A minute's look."""
@@ -83,6 +86,7 @@ def plan(  # noqa: PLR0913 # as many as the command has options
     connections: Sequence[int] = (),
     payloads: Sequence[int] = (),
     idle: Sequence[int] = (),
+    minutes: float | None = None,
 ) -> Plan:
     usual = QUICK if quick else Plan()
     counts = tuple(sorted(set(connections)))
@@ -90,6 +94,7 @@ def plan(  # noqa: PLR0913 # as many as the command has options
         usual,
         rounds=rounds or usual.rounds,
         seconds=seconds or usual.seconds,
+        minutes=minutes or usual.minutes,
         connections=counts or usual.connections,
         waiting=counts or usual.waiting,
         sockets=counts or usual.sockets,

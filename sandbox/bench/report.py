@@ -48,6 +48,8 @@ class Report(Struct):
     refused: list[Refused] = []
     notes: list[str] = []
     warnings: list[str] = []
+    failures: list[str] = []
+    """What is not as it has to be."""
     ceilings: list[Ceiling] = []
     results: dict[str, list[Any]] = {}
     """The rows of each experiment, by its name."""

@@ -113,7 +113,9 @@ class Bench:
                 self.progress.end(step.seconds)
         finally:
             for name, one in experiments.items():
-                self.report.results.setdefault(name, []).extend(one.rows())
+                rows = one.rows()
+                self.report.results.setdefault(name, []).extend(rows)
+                self.report.failures += one.failures(rows)
                 self.report.notes += [it for it in one.notes() if it not in self.report.notes]
                 self.report.warnings += one.warnings()
                 if not steps[name]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
+FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 

@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
     "database": "sandbox.bench.experiments.database.DatabaseWays",
     "delivery": "sandbox.bench.experiments.delivery.Delivery",
+    "soak": "sandbox.bench.experiments.soak.Soak",
 }
 """Each name, and its class. A path, so that the names are known without the extra ``bench``."""
 

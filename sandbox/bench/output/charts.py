@@ -115,6 +115,52 @@ class Curves(Chart):
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One quantity over time."""
+
+    title: str
+    unit: str
+    minutes: Sequence[float]
+    values: Sequence[float]
+    is_marked: Sequence[bool]
+    """Which of them have a dot."""
+
+
+class Lines(Chart):
+    """One panel for each quantity, all over the same time, each from zero."""
+
+    template = "bench/output/lines.html"
+    WIDTH: ClassVar[int] = 260
+    HEIGHT: ClassVar[int] = 110
+
+    def __init__(self, title: str, caption: str, lines: Sequence[Line]) -> None:
+        super().__init__(title, caption)
+        self.panels = [self._panel(line) for line in lines]
+
+    def _panel(self, line: Line) -> dict[str, Any]:
+        last = max(line.minutes, default=0.0) or 1.0
+        largest = max(line.values, default=0.0)
+        top = largest or 1.0
+        points = [
+            (minute / last * self.WIDTH, self.HEIGHT - value / top * self.HEIGHT)
+            for minute, value in zip(line.minutes, line.values, strict=True)
+        ]
+        ends = f"{line.values[0]:,.0f} to {line.values[-1]:,.0f}" if line.values else "nothing"
+        return {
+            "title": line.title,
+            "tooltip": f"{line.title}: {ends} {line.unit}, at most {largest:,.0f}",
+            "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points),
+            "dots": [
+                (f"{x:.1f}", f"{y:.1f}")
+                for (x, y), is_marked in zip(points, line.is_marked, strict=True)
+                if is_marked
+            ],
+            "y_ticks": [(0, f"{top:,.0f} {line.unit}"), (self.HEIGHT, "0")],
+            "x_ticks": [(0, "0"), (self.WIDTH, f"{last:.2g} min")],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Strip:
     name: str
     note: str

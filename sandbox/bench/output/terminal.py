@@ -58,6 +58,9 @@ def show(report: Report, console: Console) -> None:
             Text(f"{refused.exhibit} on {refused.server} was not measured: ", style="bold red")
             + Text(refused.reason)
         )
+    for failure in report.failures:
+        console.print()
+        console.print(Text(failure, style="bold red"))
     for warning in report.warnings:
         console.print()
         console.print(Text(warning, style="yellow"))

@@ -12,7 +12,13 @@ from rich.console import Console
 from sandbox.bench.exhibits import MEASURABLE, find, group
 from sandbox.bench.experiments import EXPERIMENTS
 from sandbox.bench.plan import plan
-from sandbox.management.shell import INTERRUPTED, UsageError, check_installed, check_writable
+from sandbox.management.shell import (
+    FAILED,
+    INTERRUPTED,
+    UsageError,
+    check_installed,
+    check_writable,
+)
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS, ServerError
 
@@ -59,7 +65,7 @@ class Command(BaseCommand):
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
             "the experiment echo on the edition echo. All unless given, but for what takes long "
-            "and runs only when named: delivery, database",
+            "and runs only when named: delivery, database, soak",
         )
         parser.add_argument(
             "--server",
@@ -98,6 +104,12 @@ class Command(BaseCommand):
             "--seconds", type=positive(float), metavar="S", help="how long one turn lasts"
         )
         parser.add_argument("--rounds", type=positive(int), metavar="N")
+        parser.add_argument(
+            "--minutes",
+            type=positive(float),
+            metavar="N",
+            help="how long the experiment soak lasts on each server",
+        )
         parser.add_argument("--quick", action="store_true", help="a minute's look")
         parser.add_argument("--peers", action="store_true", help="Starlette and FastAPI as well")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
@@ -131,6 +143,7 @@ class Command(BaseCommand):
             connections=options["connections"],
             payloads=options["payloads"],
             idle=options["idle"],
+            minutes=options["minutes"],
         )
         experiments = dict(registered())
         chosen = named or [name for name, one in experiments.items() if one.by_default]
@@ -158,6 +171,8 @@ class Command(BaseCommand):
         show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not bench.report.is_complete:
             sys.exit(INTERRUPTED)
+        if bench.report.failures:
+            sys.exit(FAILED)
 
 
 def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
