@@ -106,6 +106,10 @@ class Connection:
             await self._send(event)
         except GONE:
             self._is_over = True
+        except RuntimeError as error:
+            if "handler is closed" not in str(error):  # uvloop's word for a client that has left
+                raise
+            self._is_over = True
         if event["type"] == "http.response.body":
             self._can_close = bool(event.get("more_body"))
 

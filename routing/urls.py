@@ -72,6 +72,6 @@ http_urlpatterns = _patterns(
     "http",
     {
         f"^{settings.STATIC_URL.lstrip('/')}": isolated(static_files(django_application), THREADS),
-        "": isolated(django_application, THREADS),
+        "": isolated(ended_once(django_application), THREADS),
     },
 )

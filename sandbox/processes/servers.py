@@ -23,7 +23,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
     "uvicorn": [
         *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
-        *("--timeout-graceful-shutdown", GRACE),
+        *("--timeout-graceful-shutdown", GRACE, "--no-proxy-headers"),
     ],
     "hypercorn": [
         *("--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"),
