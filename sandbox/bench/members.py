@@ -156,6 +156,10 @@ class Member:
                 self._connection.close()
 
     @property
+    def is_away(self) -> bool:
+        return self.away_since is not None
+
+    @property
     def longest_wait(self) -> float:
         return min(RETRY_SECONDS * 2.0**self._failures, LONGEST_RETRY_SECONDS)
 

@@ -34,7 +34,8 @@ from sandbox.processes.servers import ServerError
 
 READY_SECONDS = 30.0
 SETTLE_SECONDS = 10.0
-"""How long to wait for the next message, at the end, as long as not all have the last."""
+"""How long clients have to come back after a fault; then how long to wait for the next message,
+as long as not all have the last."""
 
 
 class DeliveryRow(Row, frozen=True, kw_only=True):
@@ -170,6 +171,9 @@ class Delivery(Experiment[DeliveryRow]):
             while not striking.done():  # without messages it would not be seen who is back
                 await publisher.publish(1)
             await striking
+            give_up = perf_counter() + SETTLE_SECONDS
+            while any(member.is_away for member in members) and perf_counter() < give_up:
+                await publisher.publish(1)
             await publisher.publish(last)
             await have_all(members, publisher.acknowledged[-1], SETTLE_SECONDS)
         finally:
@@ -182,7 +186,7 @@ class Delivery(Experiment[DeliveryRow]):
             publisher.unacknowledged,
             [count(publisher.acknowledged, member.arrived) for member in members],
             [away for member in members for away in member.back],
-            sum(member.away_since is not None for member in members),
+            sum(member.is_away for member in members),
             sum(member.errors for member in members),
         )
 
