@@ -25,8 +25,9 @@ from sandbox.layers.drops import GapCounter
 PING_SECONDS = 5.0
 """After how long without a change of subscriptions Redis is asked whether it is there. After twice
 as long without a word from it the connection is given up."""
-RETRY_SECONDS = (0.01, 1.0)
-"""How long to wait before the connection is made again: at first, and at most."""
+RETRY_SECONDS = (0.01, 0.25)
+"""How long to wait before the connection is made again: at first, and at most. Messages that others
+publish meanwhile are lost."""
 BATCH = 100
 """How many messages to send before their answers are read."""
 
@@ -200,7 +201,6 @@ class Subscriber(OwnedConnection):
             while not self._wanted:
                 await self._changed.get()
             take(self._changed)  # a new connection is asked for all that is wanted
-            began = monotonic()
             connected = False
             try:
                 async with asyncio.timeout(LAYER_SECONDS):
@@ -211,9 +211,10 @@ class Subscriber(OwnedConnection):
                 self._note(error, connected)
             finally:
                 await self._connection.disconnect(nowait=True)
+                worked = bool(self._made)
                 self._asked.clear()
                 self._made.clear()
-            retry = RETRY_SECONDS[0] if monotonic() - began > longest else min(2 * retry, longest)
+            retry = RETRY_SECONDS[0] if worked else min(2 * retry, longest)
             with suppress(TimeoutError):
                 async with asyncio.timeout(retry):
                     await self._changed.get()  # a caller waits: try at once
