@@ -19,8 +19,8 @@ class Edition:
     probes: str = "contract"
     """Which probes ``compare`` puts to it: a key of ``sandbox.compare.probes.TABLES``."""
     keeps_contract: bool = True
-    """Its errors, and its replies unless it has probes of its own, are the contract's, byte for byte,
-    and a ``delay`` is waited for."""
+    """Errors, and replies where it has no probes of its own, are the contract's, byte for byte, and
+    a ``delay`` is waited for."""
     isolated: bool = True
     """Synchronous code runs on threads that no other connection can block: routing/isolation.py."""
     session: bool = False

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
@@ -15,6 +14,7 @@ from consumers.catalogue import CATALOGUE, Exhibit
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
+from routing.session import with_session
 
 
 class RoomConverter(StringConverter):
@@ -42,7 +42,7 @@ def mount(exhibit: Exhibit) -> Any:
     if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
     if exhibit.edition.session:
-        application = AuthMiddlewareStack(application)
+        application = with_session(application)
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 

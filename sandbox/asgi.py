@@ -15,7 +15,7 @@ from routing.channels import channel_names  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_redis  # noqa: E402 # needs the apps
-from sandbox.database import limit_waiting  # noqa: E402 # needs the apps
+from sandbox.database.waiting import limit_waiting  # noqa: E402 # needs the apps
 
 application = ProtocolTypeRouter(
     {
