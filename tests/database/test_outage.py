@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
 
 TIMEOUT = 40.0
 SESSION = ("Cookie", f"sessionid={'a' * 32}")
+OCTAL = r"\351"
+"""A letter outside ASCII, as a cookie can hold it."""
 UNAVAILABLE = "The database does not answer: try again in a moment."
 Fault = Callable[[Cluster, "Popen[bytes]"], AbstractContextManager[None]]
 
@@ -177,3 +179,15 @@ async def test_connections_that_are_held_do_not_hide_an_outage(
                 assert (await get(server, "/scope/async-http/", SESSION)).status == 503
             async with back(cluster, process, server):
                 assert_logged(server.log(), "read")
+
+
+async def test_a_session_key_that_is_none_is_no_outage(cluster: Cluster, server: Server) -> None:
+    """A cookie that PostgreSQL could not even be asked about is that of a visitor without one."""
+    before = len(server.log())
+    with cluster.running():
+        for key in (r'"\000aaaaaaaaaaaaaaaaaaa"', f'"{OCTAL * 32}"', "a" * 4000, "'"):
+            cookie = ("Cookie", f"sessionid={key}")
+            for path in ("/scope/async-http/", "/scope/"):
+                assert (await get(server, path, cookie)).status == 200
+    assert "The database " not in server.log()[before:]
+    assert "Traceback" not in server.log()[before:]
