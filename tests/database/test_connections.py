@@ -83,7 +83,7 @@ async def test_connections_without_an_age_are_not_held(cluster: Cluster) -> None
 
 
 async def test_a_pool_bounds_the_connections(cluster: Cluster) -> None:
-    """With psycopg's pool at most as many connections are held as it may have, and none is refused."""
+    """With psycopg's pool no more connections are held than it may have, and none is refused."""
     with server_with(cluster, "pool=true&pool_max_size=5") as server:
         async with rooms_of_ten(server, 100) as rooms:
             await say_and_hear(rooms)
