@@ -45,7 +45,7 @@ async def sockets(server: Server, count: int) -> AsyncIterator[list[WebSocket]]:
 
 
 async def test_a_thousand_idle_sockets_hold_no_thread(server: Server) -> None:
-    """A thousand sockets of a sync consumer hold no more threads than there are, nor do they later."""
+    """A thousand sockets of a sync consumer need no more threads than there are, then or later."""
     process = psutil.Process(server.process.pid)
     async with sockets(server, 1000):
         assert process.num_threads() <= settings.SYNC_THREADS + 5
