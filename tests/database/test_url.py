@@ -1,12 +1,13 @@
 """What DATABASE_URL may say: each option works or stops the start with a sentence."""
 
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from sandbox.database.url import read_url
+from sandbox.database.url import OPTIONS, SETTINGS, read_url
 from sandbox.processes.servers import ARGUMENTS, ROOT, ServerError, free_port, installed, serve
 
 SQLITE = "sqlite:///db.sqlite3"
@@ -100,6 +101,14 @@ def test_anything_else_is_refused(url: str, reason: str) -> None:
         read(url)
     assert "s3cret" not in str(refused.value)
     assert str(refused.value).endswith(".")
+
+
+def test_every_option_is_documented() -> None:
+    """The page about the database names each option, and no other but those of libpq."""
+    page = (ROOT / "docs" / "database.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \| (?:both|PostgreSQL|SQLite) \|", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {*SETTINGS, *(name for options in OPTIONS.values() for name in options)}
 
 
 @pytest.mark.parametrize("server", ARGUMENTS)
