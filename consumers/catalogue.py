@@ -19,7 +19,8 @@ class Edition:
     probes: str = "contract"
     """Which probes ``compare`` puts to it: a key of ``sandbox.compare.probes.TABLES``."""
     keeps_contract: bool = True
-    """Replies are the contract's, byte for byte, and a ``delay`` is waited for."""
+    """Errors, and replies where it has no probes of its own, are the contract's, byte for byte, and
+    a ``delay`` is waited for."""
     isolated: bool = True
     """Synchronous code runs on threads that no other connection can block: routing/isolation.py."""
     session: bool = False
@@ -150,7 +151,6 @@ EDITIONS: dict[str, Edition] = {
             "history",
             "A room that remembers: a client that reconnects gets what it missed.",
             probes="history",
-            keeps_contract=False,
             origin_checked=True,
             http_status=202,
             has_event_stream=True,
@@ -160,14 +160,12 @@ EDITIONS: dict[str, Edition] = {
             "history-wrapped",
             "The history consumer with the plain ORM in database_sync_to_async.",
             probes="history",
-            keeps_contract=False,
             remembers=True,
         ),
         Edition(
             "history-stock",
             "The consumer of history-wrapped without thread isolation.",
             probes="history",
-            keeps_contract=False,
             isolated=False,
             debug_only=True,
             remembers=True,

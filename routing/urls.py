@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path, re_path, register_converter
@@ -16,6 +15,7 @@ from routing.ending import ended_once
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
+from routing.session import with_session
 from routing.static_files import static_files
 
 
@@ -47,7 +47,7 @@ def mount(exhibit: Exhibit) -> Any:
     if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
     if exhibit.edition.session:
-        application = AuthMiddlewareStack(application)
+        application = with_session(application)
     application = with_backpressure(ended_once(application))
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 

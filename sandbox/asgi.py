@@ -19,7 +19,7 @@ from routing.prefix import under_prefix  # noqa: E402 # needs the apps
 from routing.proxy import behind_proxy  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_memory, report_redis  # noqa: E402 # needs the apps
-from sandbox.database import limit_waiting  # noqa: E402 # needs the apps
+from sandbox.database.waiting import limit_waiting  # noqa: E402 # needs the apps
 
 application = HostValidator(
     ProtocolTypeRouter(

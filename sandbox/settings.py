@@ -3,7 +3,6 @@
 import math
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from consumers.contract import Limits
+from sandbox.database.url import read_url
 from sandbox.layers.redis_url import check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,16 +43,7 @@ SECRET_KEY = env.str(
     **({"default": "django-insecure-for-development-only"} if DEBUG else {}),
     validate=validate.Length(min=1),
 )
-# Without an age each call of the ORM would open a connection of its own. At most SYNC_THREADS are
-# open in a process. A health check finds those that have died.
-DATABASES = {
-    "default": env.dj_db_url(
-        "DATABASE_URL",
-        default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
-}
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 # Where the site is reached from outside: through a proxy, below a prefix.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 ROOT_PATH = env.str("ROOT_PATH", default="", validate=is_prefix)
@@ -81,37 +72,18 @@ HISTORY_KEPT = env.int("HISTORY_KEPT", default=1000, validate=validate.Range(1, 
 HISTORY_CHECK_SECONDS = 1.0
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
 
+wrong: dict[str, list[str]] = {}
 try:
     env.seal()
 except EnvValidationError as error:
     wrong = cast("dict[str, list[str]]", error.error_messages)  # of seal(): reasons by name
+try:
+    DATABASES = {"default": read_url(DATABASE_URL, threads=SYNC_THREADS or 1)}
+except ValueError as error:
+    wrong["DATABASE_URL"] = [str(error)]
+if wrong:
     reported = [f"{name}: {' '.join(reasons)}" for name, reasons in wrong.items()]
     sys.exit("\n".join(["Cannot start with these settings of the environment.", *reported]))
-
-# In WAL mode readers do not wait for writers. A writer waits for another one for up to "timeout"
-# seconds, but a transaction that read first could not wait, hence IMMEDIATE.
-DATABASE_OPTIONS: dict[str, dict[str, Any]] = {
-    "django.db.backends.sqlite3": {
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
-        "timeout": 5,
-        "transaction_mode": "IMMEDIATE",
-    },
-    "django.db.backends.postgresql": {"connect_timeout": 3},
-}
-DATABASE: dict[str, Any] = DATABASES["default"]
-DATABASE["OPTIONS"] = {
-    **DATABASE_OPTIONS.get(DATABASE["ENGINE"], {}),
-    **DATABASE.get("OPTIONS", {}),
-}
-if DATABASE["OPTIONS"].get("pool"):  # which keeps the connections itself
-    DATABASE["CONN_MAX_AGE"] = 0
-if DATABASE["ENGINE"] == "django.db.backends.postgresql" and not (
-    find_spec("psycopg") or find_spec("psycopg2")
-):
-    sys.exit(
-        "Cannot start with these settings of the environment.\n"
-        "DATABASE_URL: PostgreSQL needs psycopg: pip install -e '.[postgres]' brings it."
-    )
 
 LIMITS = Limits(MAX_DELAY, MAX_MESSAGE_BYTES, MAX_DEPTH)
 
@@ -184,6 +156,7 @@ MIDDLEWARE = [
     "sandbox.site.slash.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "sandbox.sessions.UnavailableMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -205,6 +178,7 @@ ASGI_APPLICATION = "sandbox.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STORAGES = {"staticfiles": {"BACKEND": "sandbox.site.storage.PrefixedStaticFilesStorage"}}
+SESSION_ENGINE = "sandbox.sessions"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "scope"
 TIME_ZONE = "UTC"
@@ -237,5 +211,6 @@ LOGGING = {
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "routing": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "psycopg.pool": {"level": "ERROR"},  # it warns of every attempt during an outage
     },
 }

@@ -1,4 +1,4 @@
-"""The README is held to the project: what it shows is generated, what it runs is run.
+"""The README and docs/ are held to the project: what they show is generated, what they run is run.
 
 ``python -m tests.test_readme`` writes the generated parts again.
 """
@@ -16,6 +16,8 @@ from sandbox.processes.servers import Server
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 BLOCK = r"(?:\n```[a-z]+\n.*?```)?"
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
@@ -70,12 +72,13 @@ def _editions() -> str:
 
 def _marked(language: str) -> list[str]:
     pattern = re.compile(rf"<!-- run -->\n```{language}\n(.*?)```", re.DOTALL)
-    return pattern.findall(README.read_text())
+    return [block for document in DOCUMENTS for block in pattern.findall(document.read_text())]
 
 
-def test_shows_the_files_as_they_are() -> None:
-    """Every consumer, diff and table in the README is the one in the project."""
-    assert render(README.read_text()) == README.read_text()
+@each_document
+def test_shows_the_files_as_they_are(document: Path) -> None:
+    """Every consumer, diff and table in a document is the one in the project."""
+    assert render(document.read_text()) == document.read_text()
 
 
 def test_has_commands_to_run() -> None:
@@ -113,11 +116,13 @@ def test_names_every_setting() -> None:
     assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", README.read_text(), flags=re.MULTILINE))
 
 
-def test_names_only_files_that_are_there() -> None:
+@each_document
+def test_names_only_files_that_are_there(document: Path) -> None:
     """Every link to a file of the project has its file."""
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text()):
-        assert (ROOT / target).exists(), target
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
 
 
 if __name__ == "__main__":
-    README.write_text(render(README.read_text()))
+    for document in DOCUMENTS:
+        document.write_text(render(document.read_text()))

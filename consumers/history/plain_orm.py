@@ -7,10 +7,10 @@ from django.db import IntegrityError
 from django.db.models import Max
 
 from consumers.history.models import Message, numbered
-from consumers.history.outage import reading, writing
+from consumers.outage import reading, writing
 
 PAGE = 100
-"""Messages a query: nobody's memory has to hold a whole room."""
+"""Messages a query: it bounds the memory of a catch-up."""
 
 
 def store(room: str, text: str) -> int:

@@ -10,8 +10,8 @@ from django.conf import settings
 from consumers.contract import Error, Request, encode
 from consumers.history import plain_orm
 from consumers.history.member import Member, is_time_to_forget
-from consumers.history.outage import UNAVAILABLE, UnavailableError
 from consumers.history.replies import begin_after, error_reply, lost_reply, message_reply
+from consumers.outage import UNAVAILABLE, UnavailableError
 
 
 class SyncMember(Member):

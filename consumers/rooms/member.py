@@ -9,6 +9,7 @@ from channels.exceptions import StopConsumer
 
 from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS, UNAVAILABLE
 from consumers.contract import Error, Request, answer, encode
+from consumers.unavailable import close_unavailable
 
 
 class Member(AsyncConsumer):
@@ -67,15 +68,4 @@ class Member(AsyncConsumer):
         return request
 
     async def close_unavailable(self, send: Any) -> None:
-        """Send the error ``unavailable``, then close with 1013, Try Again Later.
-
-        A browser cannot see why a handshake was refused, so the handshake is accepted first.
-        Daphne sends no reason, and no close code other than 1000 and those from 3000 up.
-        """
-        if not self.joined:
-            await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": encode(answer(UNAVAILABLE))})
-        try:
-            await send({"type": "websocket.close", "code": 1013, "reason": UNAVAILABLE.detail})
-        except Exception:  # noqa: BLE001 # Daphne raises a bare Exception
-            await send({"type": "websocket.close", "code": 4013})
+        await close_unavailable(send, UNAVAILABLE, is_accepted=self.joined)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from consumers.catalogue import EDITIONS
 from sandbox.compare.observations import (
     Closed,
     Disconnect,
@@ -63,7 +64,7 @@ def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
 # What the servers make of the same consumer. The probes say what is seen on Daphne.
 
 ALL = ("*",)
-CAREFUL = ("echo/*", "stock/*", "tuned/*", "baseline/*", "rooms/*", "history*/*", "worker/*")
+CAREFUL = tuple(f"{name}/*" for name, edition in EDITIONS.items() if edition.keeps_contract)
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _SERVERS = (

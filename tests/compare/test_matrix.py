@@ -40,9 +40,9 @@ def test_exhibit_does_what_is_on_record(exhibit: Exhibit, report: Report) -> Non
 
 
 @pytest.mark.parametrize("server", ARGUMENTS)
-def test_server_makes_of_them_what_is_on_record(server: str, servers_report: Report) -> None:
+def test_server_makes_of_them_what_is_on_record(server: str, all_servers_report: Report) -> None:
     """On every server every cell is as the contract or a declared difference says."""
-    assert not differing(servers_report, server=server)
+    assert not differing(all_servers_report, server=server)
 
 
 def test_echo_is_the_same_on_daphne(report: Report) -> None:

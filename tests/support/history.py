@@ -19,7 +19,7 @@ from routing.urls import THREADS
 from sandbox.asgi import application
 from sandbox.wire import WebSocket, http, websocket
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds after which a test fails."""
 
 EXHIBITS = [

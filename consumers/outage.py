@@ -2,11 +2,12 @@
 
 import logging
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
 from consumers.contract import Error
 
@@ -14,11 +15,19 @@ logger = logging.getLogger("consumers")
 
 PAUSE = 1.0
 """Seconds between two attempts to reach a database that does not answer."""
+NO_TABLE = re.compile("no such table|relation .* does not exist")
 UNAVAILABLE = Error("unavailable", "The database does not answer: try again in a moment.")
 
 
 class UnavailableError(Exception):
     """The database does not answer."""
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether it means that the database does not answer, and is not about a value."""
+    return isinstance(error, DatabaseError | InterfaceError) and not isinstance(
+        error, DataError | IntegrityError
+    )
 
 
 class Outage:
@@ -44,20 +53,23 @@ class Outage:
             self._next_attempt = math.inf
         try:
             yield
-        except (DatabaseError, InterfaceError) as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             if began >= self._ended_at:  # or the database has answered in the meantime
-                self._begin(error)
+                self.begin(error)
             raise UnavailableError from error
         else:
             self._end()
         finally:
             self._next_attempt = monotonic() + PAUSE
 
-    def _begin(self, error: Exception) -> None:
+    def begin(self, error: Exception) -> None:
+        """Note that the database did not answer; ``watch`` notes when it does again."""
         if not self._lasts:
             self._lasts = True
-            reason = str(error).partition("\n")[0]
-            advice = ": run manage.py migrate" if "history_message" in reason else ""
+            reason = str(error).partition("\n")[0].rstrip(".")
+            advice = ": run manage.py migrate" if NO_TABLE.search(reason) else ""
             logger.warning("The database cannot be %s: %s%s.", self._what, reason, advice)
 
     def _end(self) -> None:

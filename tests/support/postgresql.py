@@ -1,0 +1,69 @@
+"""A PostgreSQL of the tests, and what can happen to one."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from subprocess import Popen
+from typing import Any
+
+import psutil
+import pytest
+
+from sandbox.processes.postgresql import Cluster, cluster, find_postgresql
+
+
+@contextmanager
+def new_cluster(max_connections: int = 100) -> Iterator[Cluster]:
+    """A PostgreSQL that a test can start and stop. Without one it is skipped; in CI it fails."""
+    missing = "" if find_postgresql() else "There is no PostgreSQL on PATH."
+    if find_spec("psycopg") is None:
+        missing = "psycopg is not installed: pip install -e '.[postgres]' brings it."
+    if missing:
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with cluster(max_connections) as made:
+        yield made
+
+
+def held(url: str) -> int:
+    """Count the connections that others hold to a database."""
+    from psycopg import connect  # noqa: PLC0415 # an extra brings it
+
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    with connect(url) as connection:
+        row = connection.execute(query).fetchone()
+    assert row
+    return int(row[0])
+
+
+@contextmanager
+def all_connections_taken(url: str) -> Iterator[None]:
+    """Let a server have no connection left, until the block ends."""
+    from psycopg import OperationalError, connect  # noqa: PLC0415 # an extra brings it
+
+    with ExitStack() as stack:
+        try:
+            while True:
+                stack.enter_context(connect(url))
+        except OperationalError:
+            pass
+        yield
+
+
+@contextmanager
+def frozen(process: "Popen[Any]") -> Iterator[None]:
+    """Stop a server without a word, with the processes of its connections, until the block ends."""
+    stopped = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+    for one in stopped:
+        one.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in stopped:
+            one.send_signal(signal.SIGCONT)
