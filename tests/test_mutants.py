@@ -193,7 +193,7 @@ MUTANTS = [
     Mutant(
         "origin-not-checked",
         "routing/origin.py",
-        "if all(self._is_allowed(origin) for origin in origins):",
+        "if all(map(_is_allowed, origins)):",
         "if True:",
         "tests/routing/test_routing.py::test_origin_is_checked",
     ),

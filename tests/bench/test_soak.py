@@ -88,7 +88,7 @@ def test_a_short_soak_has_tried_every_kind(tmp_path: Path) -> None:
     """Named on the command line, it reports all kinds of traffic, and draws what was held."""
     file = tmp_path / "soak.json"
     page = file.with_suffix(".html")
-    arguments = ("soak", "echo/async-http", "--quick", "--minutes", "0.08")
+    arguments = ("soak", "--quick", "--minutes", "0.08")
     with suppress(SystemExit):  # in so short a time memory may well grow
         call_command("bench", *arguments, "--json", file, "--html", page, stdout=io.StringIO())
 

@@ -67,7 +67,12 @@ def test_every_cell_shows_its_frames(report: Report) -> None:
             assert cell.because
         else:
             assert cell.seen
-            assert {event.sent for event in cell.events} == {True, False}
+            # A client that leaves while it waits receives nothing.
+            leaves = cell.probe in ("leave-while-waiting", "vanish-while-waiting", "http-leave")
+            assert {event.sent for event in cell.events} in (
+                {True, False},
+                {True} if leaves else (),
+            )
             assert [event.at for event in cell.events] == sorted(event.at for event in cell.events)
 
 

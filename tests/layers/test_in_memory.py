@@ -32,7 +32,10 @@ def test_several_processes_without_redis_are_reported(
     arguments = [argument.format(port=port) for argument in ARGUMENTS["uvicorn"]]
     arguments += ["--workers", workers, "--log-level", "info"]
     arguments += ["--timeout-worker-healthcheck", str(START_SECONDS)]
-    command = [sys.executable, "-m", "uvicorn", *arguments, "sandbox.asgi:application"]
+    # Its parent is a shell: servers of other tests have this process as their parent.
+    script = "trap 'kill $child' TERM; \"$@\" & child=$!; wait $child; wait $child"
+    shell = ["sh", "-c", script, "sh"]
+    command = [*shell, sys.executable, "-m", "uvicorn", *arguments, "sandbox.asgi:application"]
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
     environment = {"REDIS_URL": redis.url if with_redis else ""}
     with listening("uvicorn", command, port, request, environment=environment) as server:

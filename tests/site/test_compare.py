@@ -154,7 +154,7 @@ def test_a_foreign_origin_is_refused(
     page: Page, site: Server, browser_errors: BrowserErrors, slug: str
 ) -> None:
     """A web page of another origin cannot open a connection: the handshake gets a 403."""
-    browser_errors.expect("Unexpected response code: 403", "favicon.ico")
+    browser_errors.expect("Unexpected response code: 403", "status of 400", "favicon.ico")
     page.goto(f"http://evil.example:{site.port}/static/site/style.css")
     assert page.evaluate("origin") == f"http://evil.example:{site.port}"
     outcome = page.evaluate(

@@ -66,7 +66,7 @@ CLOSING = group(
         "Of a WebSocket the close code is looked at.",
     ),
     Probe(
-        "http-leave-while-waiting",
+        "http-leave",
         "A client leaves before it gets its response: disconnect runs all the same.",
         (SLOW, Vanish(after=0.15), AwaitDisconnect()),
         (Disconnect(),),
