@@ -1,7 +1,7 @@
 """Mixins that take away what Channels does around each message and a consumer may not need.
 
-They depend on nothing else in this project: copy this file into yours and put one mixin before
-the base class:
+Copy this file and ``handler_threads.py`` into your project and put one mixin before the base
+class:
 
     class ChatConsumer(DirectDispatchMixin, AsyncWebsocketConsumer): ...
     class ChatConsumer(ThreadPoolDispatchMixin, WebsocketConsumer): ...
@@ -18,12 +18,10 @@ request it also switches threads.
 """
 
 import logging
-from asyncio import get_running_loop
 from collections import deque
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -32,6 +30,8 @@ from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
 from channels.layers import get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
+
+from consumers.tuned.handler_threads import HandlerThreads
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class DirectDispatchMixin(AsyncConsumer):
         self.scope = scope
         _disable_channel_layer(self)
         self.base_send = send
+        self.stopped = False  # an instance can be called again
         try:
             while not self.stopped:
                 message = await receive()
@@ -86,24 +87,30 @@ class DirectHttpDispatchMixin(DirectDispatchMixin, AsyncHttpConsumer):
 
 
 class ThreadPoolDispatchMixin(SyncConsumer):
-    """Run each handler in a thread pool, then send its replies: one thread switch a message.
+    """Run each handler on a thread, then send its replies: one thread switch a message.
 
     Channels switches threads once for the handler and twice for each reply, always to the same
-    thread of the process. Here a handler that blocks occupies one thread of the pool and delays no
-    other connection until all threads of the pool are occupied. A handler that had to wait for a
-    thread is logged.
+    thread of the process. Here a handler that blocks occupies one thread of many and delays no
+    other connection until all are occupied. A handler that had to wait for a thread is logged.
+
+    How it works: an idle thread takes the message from a queue, runs the handler in a copy of the
+    task's context and collects what the handler sends. It adds the connection to those that are
+    ready, and wakes the event loop unless it is being woken already; the loop then goes on with
+    all that are ready, and sends. If no thread is idle, another one is started. A connection's next
+    message is not received before that.
 
     What you give up:
 
-    - A reply is sent when the handler returns, so one handler cannot report its progress.
+    - A reply is sent when the handler returns, so one handler cannot report its progress. What
+      other threads send is sent after the next handler.
     - ``close_old_connections()`` is not called around each message. A consumer that uses the
-      database calls it at the start of each handler. Each thread of the pool has a database
-      connection of its own.
+      database calls it at the start of each handler. Each thread has a database connection of its
+      own.
     - ``async_to_sync`` in a handler runs on an event loop of its own, not on the server's.
     """
 
-    executor: ClassVar[Executor] = ThreadPoolExecutor(256, thread_name_prefix="consumer")
-    """Shared by all consumers that do not set their own. Threads start on demand, then stay."""
+    threads: ClassVar[HandlerThreads] = HandlerThreads(256)
+    """Shared by all consumers that do not set their own."""
     thread_wait_threshold: ClassVar[float] = 1.0
     """In seconds. A handler that waits longer than this for a thread is logged."""
 
@@ -112,14 +119,14 @@ class ThreadPoolDispatchMixin(SyncConsumer):
         _disable_channel_layer(self)
         outbox = deque[Any]()
         self.base_send: Any = outbox.append
-        run = get_running_loop().run_in_executor
+        run = self.threads.of_running_loop().run
         with suppress(StopConsumer):
             while True:
                 message = await receive()
                 # A copied context, as in sync_to_async, carries over such things as the language.
-                context = copy_context()
+                handle = partial(copy_context().run, self._handle, message, monotonic())
                 try:
-                    await run(self.executor, context.run, self._handle, message, monotonic())
+                    await run(handle)
                 finally:  # what a handler has sent before it raises an exception is sent too
                     while outbox:
                         await send(outbox.popleft())

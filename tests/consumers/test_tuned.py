@@ -6,7 +6,6 @@ import logging
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
+from consumers.tuned.handler_threads import HandlerThreads
 from consumers.tuned.mixins import (
     DirectDispatchMixin,
     DirectHttpDispatchMixin,
@@ -197,11 +197,11 @@ async def test_a_consumer_on_a_layer_is_refused(consumer: Any) -> None:
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
 async def test_a_connection_that_has_ended_leaves_nothing_behind(consumer: Any) -> None:
-    """After the disconnect nothing refers to the consumer, and its pool can end its threads."""
+    """After the disconnect nothing refers to the consumer, and its threads can end."""
     ended = []
 
     class Mortal(consumer):  # type: ignore[misc] # a class to derive from, known when it runs
-        executor = ThreadPoolExecutor(4)
+        threads = HandlerThreads(4)
 
         def __init__(self) -> None:
             super().__init__()
@@ -210,7 +210,7 @@ async def test_a_connection_that_has_ended_leaves_nothing_behind(consumer: Any) 
     async with connected(Mortal) as communicator:
         await ask(communicator, "hi")
     del communicator
-    await asyncio.to_thread(Mortal.executor.shutdown)
+    await asyncio.to_thread(Mortal.threads.shutdown)
     gc.collect()
 
     assert [reference() for reference in ended] == [None]
