@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ class AsyncEcho(DirectDispatchMixin, AsyncWebsocketConsumer):
 class Echo(ThreadPoolDispatchMixin, WebsocketConsumer):
     def receive(self, text_data: str) -> None:
         self.send(text_data)
+
+
+class HttpEcho(DirectHttpDispatchMixin, AsyncHttpConsumer):
+    headers: Any = ()
+
+    async def handle(self, body: bytes) -> None:
+        await self.send_response(200, body, headers=self.headers)
 
 
 @asynccontextmanager
@@ -153,6 +161,36 @@ async def test_an_exception_of_a_handler_reaches_the_server(consumer: Any) -> No
         await communicator.wait(TIMEOUT)
 
 
+async def test_a_handler_sees_the_context_of_its_connection() -> None:
+    """What is in a context variable where the application is called is there in each handler."""
+    language = ContextVar("language", default="en")
+
+    class Spoken(Echo):
+        def receive(self, text_data: str) -> None:
+            super().receive(f"{text_data} {language.get()}")
+            language.set("of this handler")
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        language.set("eo")
+        await Spoken()(scope, receive, send)
+
+    communicator = WebsocketCommunicator(application, "/here/")
+    await communicator.connect(TIMEOUT)
+    replies = [await ask(communicator, text) for text in ("first", "second")]
+    await communicator.disconnect(timeout=TIMEOUT)
+
+    assert replies == ["first eo", "second eo"]
+
+
+async def test_an_http_consumer_can_be_called_again() -> None:
+    """The instance that has answered one request answers the next."""
+    consumer = HttpEcho()
+    for _ in range(2):
+        communicator = HttpCommunicator(consumer, "POST", "/here/", b"")
+        assert (await communicator.get_response(TIMEOUT))["status"] == 200
+        await communicator.wait(TIMEOUT)
+
+
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
 async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
     """An event that the consumer has no method for raises ValueError, as in Channels."""
@@ -166,12 +204,8 @@ async def test_an_event_without_a_handler_is_an_error(consumer: Any) -> None:
 @pytest.mark.parametrize("headers", [[(b"X-Why", b"test")], {b"X-Why": b"test"}])
 async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
     """Over HTTP the loop ends as soon as the request is handled; headers are pairs or a dict."""
-
-    class Http(DirectHttpDispatchMixin, AsyncHttpConsumer):
-        async def handle(self, body: bytes) -> None:
-            await self.send_response(200, body, headers=headers)
-
-    communicator = HttpCommunicator(Http.as_asgi(), "POST", "/here/", b"hi")
+    consumer: Any = type("Headed", (HttpEcho,), {"headers": headers})
+    communicator = HttpCommunicator(consumer.as_asgi(), "POST", "/here/", b"hi")
 
     response = await communicator.get_response(TIMEOUT)
     assert (response["status"], response["body"]) == (200, b"hi")
