@@ -7,9 +7,9 @@ class:
     class ChatConsumer(ThreadPoolDispatchMixin, WebsocketConsumer): ...
     class PollConsumer(DirectHttpDispatchMixin, AsyncHttpConsumer): ...
 
-They are for consumers without a channel layer and raise ImproperlyConfigured on one that has a
-layer: they wait for the client only, where Channels waits for the layer too. None of them calls
-``dispatch``.
+For a consumer with a channel layer, Channels makes a task for each event. Here two tasks last as
+long as the connection: one receives from the client, one from the layer, and they take turns at the
+consumer. None of the mixins calls ``dispatch``.
 
 Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` is of no
 use, because the mixin has its own threads. Leave out ``AuthMiddlewareStack`` where
@@ -18,25 +18,74 @@ request it also switches threads.
 """
 
 import logging
+from asyncio import (
+    FIRST_COMPLETED,
+    AbstractEventLoop,
+    Lock,
+    create_task,
+    gather,
+    get_running_loop,
+    wait,
+)
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from functools import cache, partial
+from os import getpid
 from time import monotonic
 from typing import Any, ClassVar
 
+from asgiref.sync import SyncToAsync
 from channels.consumer import AsyncConsumer, SyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
 from channels.layers import get_channel_layer
-from django.core.exceptions import ImproperlyConfigured
 
 from consumers.tuned.handler_threads import HandlerThreads
 
 logger = logging.getLogger(__name__)
 
+Receive = Callable[[], Awaitable[Any]]
+Dispatch = Callable[[Any], Awaitable[None]]
 
-class DirectDispatchMixin(AsyncConsumer):
+
+class _DispatchMixin(AsyncConsumer):
+    stopped = False
+    """A handler sets it to end the consumer: cheaper than raising StopConsumer."""
+
+    async def _dispatch_all(self, receive: Receive, dispatch: Dispatch) -> None:
+        """Dispatch the events of the client, and of the channel layer if there is one, in turns."""
+        self.stopped = False  # an instance can be called again
+        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        if self.channel_layer is None:
+            await self._dispatch_from(receive, dispatch)
+            return
+        self.channel_name = await self.channel_layer.new_channel()
+        turn = Lock()
+
+        async def dispatch_in_turn(event: Any) -> None:
+            async with turn:
+                await dispatch(event)
+
+        sources = receive, partial(self.channel_layer.receive, self.channel_name)
+        tasks = [create_task(self._dispatch_from(one, dispatch_in_turn)) for one in sources]
+        try:
+            ended, _ = await wait(tasks, return_when=FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await gather(*tasks, return_exceptions=True)
+
+    async def _dispatch_from(self, receive: Receive, dispatch: Dispatch) -> None:
+        with suppress(StopConsumer):
+            while not self.stopped:
+                await dispatch(await receive())
+
+
+class DirectDispatchMixin(_DispatchMixin):
     """Await an event, then its handler: no thread switch and no task for each message.
 
     What you give up: Channels awaits ``close_old_connections()`` before each message, on the one
@@ -45,20 +94,10 @@ class DirectDispatchMixin(AsyncConsumer):
     Before Django's own asynchronous queries, await ``aclose_old_connections()``.
     """
 
-    stopped = False
-    """A handler sets it to end the consumer: cheaper than raising StopConsumer."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         self.scope = scope
-        _disable_channel_layer(self)
         self.base_send = send
-        self.stopped = False  # an instance can be called again
-        try:
-            while not self.stopped:
-                message = await receive()
-                await _handler(self, message)(message)
-        except StopConsumer:
-            pass
+        await self._dispatch_all(receive, lambda event: _handler(self, event)(event))
 
 
 class DirectHttpDispatchMixin(DirectDispatchMixin, AsyncHttpConsumer):
@@ -86,7 +125,7 @@ class DirectHttpDispatchMixin(DirectDispatchMixin, AsyncHttpConsumer):
         await send({"type": "http.response.body", "body": body})
 
 
-class ThreadPoolDispatchMixin(SyncConsumer):
+class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
     """Run each handler on a thread, then send its replies: one thread switch a message.
 
     Channels switches threads once for the handler and twice for each reply, always to the same
@@ -106,7 +145,6 @@ class ThreadPoolDispatchMixin(SyncConsumer):
     - ``close_old_connections()`` is not called around each message. A consumer that uses the
       database calls it at the start of each handler. Each thread has a database connection of its
       own.
-    - ``async_to_sync`` in a handler runs on an event loop of its own, not on the server's.
     """
 
     threads: ClassVar[HandlerThreads] = HandlerThreads(256)
@@ -114,41 +152,31 @@ class ThreadPoolDispatchMixin(SyncConsumer):
     thread_wait_threshold: ClassVar[float] = 1.0
     """In seconds. A handler that waits longer than this for a thread is logged."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         self.scope = scope
-        _disable_channel_layer(self)
         outbox = deque[Any]()
         self.base_send: Any = outbox.append
+        loop = get_running_loop()
         run = self.threads.of_running_loop().run
-        with suppress(StopConsumer):
-            while True:
-                message = await receive()
-                # A copied context, as in sync_to_async, carries over such things as the language.
-                handle = partial(copy_context().run, self._handle, message, monotonic())
-                try:
-                    await run(handle)
-                finally:  # what a handler has sent before it raises an exception is sent too
-                    while outbox:
-                        await send(outbox.popleft())
 
-    def _handle(self, message: Any, queued_at: float) -> None:
+        async def dispatch(event: Any) -> None:
+            # A copied context, as in sync_to_async, carries over such things as the language.
+            handle = partial(copy_context().run, self._handle, event, monotonic(), loop)
+            try:
+                await run(handle)
+            finally:  # what a handler has sent before it raises an exception is sent too
+                while outbox:
+                    await send(outbox.popleft())
+
+        await self._dispatch_all(receive, dispatch)
+
+    def _handle(self, event: Any, queued_at: float, loop: AbstractEventLoop) -> None:
         if (waited := monotonic() - queued_at) > self.thread_wait_threshold:
             logger.warning("%s waited %.1f s for a thread", self.scope["path"], waited)
-        _handler(self, message)(message)
-
-
-def _disable_channel_layer(consumer: Any) -> None:
-    _check_no_channel_layer(consumer.__class__, consumer.channel_layer_alias)
-    consumer.channel_layer = None
-
-
-@cache
-def _check_no_channel_layer(consumer: Any, alias: str) -> None:
-    if get_channel_layer(alias) is not None:
-        raise ImproperlyConfigured(
-            f"{consumer.__qualname__} would not receive from its channel layer {alias!r}: "
-            "set channel_layer_alias = None, or leave out the mixin."
-        )
+        # As sync_to_async does: async_to_sync in the handler then runs on the server's event loop.
+        SyncToAsync.threadlocal.main_event_loop = loop
+        SyncToAsync.threadlocal.main_event_loop_pid = getpid()
+        _handler(self, event)(event)
 
 
 def _handler(consumer: AsyncConsumer, message: Any) -> Any:

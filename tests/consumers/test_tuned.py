@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from channels.generic.http import AsyncHttpConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.layers import get_channel_layer
 from channels.testing import HttpCommunicator, WebsocketCommunicator
-from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from consumers.tuned.handler_threads import HandlerThreads
@@ -27,6 +29,7 @@ from consumers.tuned.mixins import (
 
 CONSUMERS = Path(__file__).parents[2] / "consumers"
 TIMEOUT = 30.0
+IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # An async consumer that ends closes old database connections: those of tests before it.
 pytestmark = [pytest.mark.asyncio, pytest.mark.django_db]
@@ -213,20 +216,78 @@ async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
     await communicator.wait(TIMEOUT)
 
 
-@pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
-async def test_a_consumer_on_a_layer_is_refused(consumer: Any) -> None:
-    """A consumer with a channel layer is refused, because the mixin would not receive from it."""
-    layers = {"some": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    layered: Any = type("Layered", (consumer,), {"channel_layer_alias": "some"})
-    communicator = WebsocketCommunicator(layered.as_asgi(), "/here/")
+class AsyncMember(AsyncEcho):
+    groups = ("all",)
 
-    with (
-        override_settings(CHANNEL_LAYERS=layers),
-        pytest.raises(
-            ImproperlyConfigured, match="Layered would not receive from its channel layer"
-        ),
-    ):
-        await communicator.wait(TIMEOUT)
+    async def receive(self, text_data: str) -> None:
+        await self.channel_layer.group_send("all", {"type": "heard", "text": text_data})
+
+    async def heard(self, event: Any) -> None:
+        await self.send(event["text"])
+
+
+class Member(Echo):
+    groups = ("all",)
+
+    def receive(self, text_data: str) -> None:
+        async_to_sync(self.channel_layer.group_send)("all", {"type": "heard", "text": text_data})
+
+    def heard(self, event: Any) -> None:
+        self.send(event["text"])
+
+
+@pytest.mark.parametrize("consumer", [AsyncMember, Member])
+async def test_a_consumer_with_a_channel_layer_receives_from_both(consumer: Any) -> None:
+    """It answers its client and the layer, and when it ends its channel is removed."""
+    with override_settings(CHANNEL_LAYERS=IN_MEMORY):
+        async with connected(consumer) as one, connected(consumer) as other:
+            for text in "abc":
+                assert await ask(one, text) == text
+                assert await other.receive_from(TIMEOUT) == text
+        layer: Any = get_channel_layer()
+        assert layer is not None
+        assert not layer.channels
+        assert not layer.groups
+
+
+class AsyncCounter(AsyncEcho):
+    groups = ("all",)
+    running = 0
+
+    async def receive(self, *_: Any, **__: Any) -> None:
+        self.running += 1
+        await asyncio.sleep(0.001)
+        await self.send(str(self.running))
+        self.running -= 1
+
+    heard = receive
+
+
+class Counter(Echo):
+    groups = ("all",)
+    running = 0
+
+    def receive(self, *_: Any, **__: Any) -> None:
+        self.running += 1
+        time.sleep(0.001)
+        self.send(str(self.running))
+        self.running -= 1
+
+    heard = receive
+
+
+@pytest.mark.parametrize("consumer", [AsyncCounter, Counter])
+async def test_one_event_is_handled_at_a_time(consumer: Any) -> None:
+    """Events of the layer and messages of the client wait for each other."""
+    with override_settings(CHANNEL_LAYERS=IN_MEMORY):
+        async with connected(consumer) as communicator:
+            layer: Any = get_channel_layer()
+            for _ in range(10):
+                await communicator.send_to("hi")
+                await layer.group_send("all", {"type": "heard"})
+            replies = [await communicator.receive_from(TIMEOUT) for _ in range(20)]
+
+    assert replies == ["1"] * 20
 
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
