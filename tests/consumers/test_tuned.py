@@ -276,6 +276,24 @@ class Counter(Echo):
     heard = receive
 
 
+async def test_async_to_sync_runs_on_the_event_loop_of_the_server() -> None:
+    """What a handler calls through ``async_to_sync`` finds the loop that its connection is on."""
+    loops = []
+
+    async def note_loop() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    class Calling(Echo):
+        def receive(self, text_data: str) -> None:
+            async_to_sync(note_loop)()
+            super().receive(text_data)
+
+    async with connected(Calling) as communicator:
+        await ask(communicator, "hi")
+
+    assert loops == [asyncio.get_running_loop()]
+
+
 @pytest.mark.parametrize("consumer", [AsyncCounter, Counter])
 async def test_one_event_is_handled_at_a_time(consumer: Any) -> None:
     """Events of the layer and messages of the client wait for each other."""
