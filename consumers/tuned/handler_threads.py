@@ -12,7 +12,6 @@ from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
 from threading import Lock, Thread
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -31,7 +30,12 @@ class Call:
 
 
 class HandlerThreads:
-    """At most ``most`` threads. One starts when a call finds none idle; then it stays.
+    """At most ``most`` threads. One starts when calls wait and no other is free; then it stays.
+
+    At any time at most one thread is coming: woken or started, but not yet there. A thread that
+    takes a call while others wait lets the next thread come before it runs the call. If the call
+    blocks, that one goes on. If it does not, it has often taken all calls by then, in one go: many
+    short calls need two threads, however many connections make them.
 
     Calls begin in the order in which they were made. When the process exits, calls that were made
     are finished first. A process that was forked starts with no threads.
@@ -45,9 +49,12 @@ class HandlerThreads:
     def reset(self) -> None:
         """Forget all threads and calls: a fork has left them behind."""
         self._lock = Lock()
-        self._queue: SimpleQueue[Call | None] = SimpleQueue()
-        self._idle: deque[None] = deque()  # one entry a thread: unlike a number, it needs no lock
         self._threads: list[Thread] = []
+        self._calls: deque[Call] = deque()
+        self._idle: deque[Lock] = deque()
+        """A lock for each idle thread, which waits until it is released."""
+        self._is_one_coming = False
+        self._is_ending = False
         self._of_loop: WeakKeyDictionary[AbstractEventLoop, LoopCalls] = WeakKeyDictionary()
 
     def of_running_loop(self) -> "LoopCalls":
@@ -57,54 +64,75 @@ class HandlerThreads:
 
     def submit(self, call: Call) -> None:
         """Raises RuntimeError if there is no thread and the system gives none."""
-        self._queue.put(call)
-        self.start_if_needed()
+        self._calls.append(call)
+        self._let_one_come()
 
-    def start_if_needed(self) -> None:
-        """Start a thread if more calls wait than threads.
-
-        Called after each step that can make it so: a call is added, or a thread is no longer idle.
-        Between the two steps of another thread the numbers can be wrong, but then its own check is
-        still to come.
-        """
-        if self._queue.qsize() > len(self._idle):
-            with self._lock:
-                if self._queue.qsize() > len(self._idle) and len(self._threads) < self.most:
-                    self._start()
+    def _let_one_come(self) -> None:
+        # Whoever reads True here has added its call before: the one that comes sets False and then
+        # looks for calls, so it finds it.
+        if self._is_one_coming:
+            return
+        self._is_one_coming = True
+        try:
+            self._idle.pop().release()  # the one that has worked last: its memory is still cached
+        except IndexError:
+            self._start()
 
     def _start(self) -> None:
-        name = f"{self.name}-{len(self._threads)}"
-        thread = Thread(target=self._work, args=(self._queue, self._idle), name=name, daemon=True)
-        self._idle.append(None)
-        try:
-            thread.start()
-        except RuntimeError:
-            self._idle.pop()
-            if not self._threads:  # or the call waits for one of them
-                raise
-        else:
-            self._threads.append(thread)
+        with self._lock:
+            if len(self._threads) < self.most:
+                name = f"{self.name}-{len(self._threads)}"
+                thread = Thread(target=self._work, name=name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    if not self._threads:  # or the call waits for one of them
+                        self._is_one_coming = False
+                        raise
+                else:
+                    self._threads.append(thread)
+                    return
+        self._is_one_coming = False
+        if self._calls and self._idle:  # one has become idle meanwhile, and read True
+            self._let_one_come()
 
-    def _work(self, queue: "SimpleQueue[Call | None]", idle: "deque[None]") -> None:
-        while call := queue.get():
-            idle.pop()
-            self.start_if_needed()
+    def _work(self) -> None:
+        is_woken = Lock()
+        is_woken.acquire()
+        while True:
+            self._is_one_coming = False
+            self._take_calls()
+            if self._is_ending:
+                return
+            self._idle.append(is_woken)
+            if self._calls:  # added since the last look, when this thread was not idle
+                self._let_one_come()
+            is_woken.acquire()
+
+    def _take_calls(self) -> None:
+        while self._calls:
+            try:
+                call = self._calls.popleft()
+            except IndexError:  # another thread has taken it
+                return
+            if self._calls:
+                self._let_one_come()
             if not call.future.cancelled():
                 try:
                     call.function()
                 except BaseException as error:  # noqa: BLE001 # it is raised where the call is awaited
                     call.error = error
-            # Before the call is delivered: what it makes possible finds this thread idle.
-            idle.append(None)
             call.calls.finish(call)
             del call  # or an idle thread keeps a connection alive
 
     def shutdown(self) -> None:
         """Wait until all calls are finished, and end the threads."""
-        for _ in self._threads:
-            self._queue.put(None)
+        self._is_ending = True
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                with suppress(IndexError):
+                    self._idle.pop().release()
+                thread.join(0.01)
         self.reset()
 
 

@@ -217,7 +217,7 @@ async def test_an_http_consumer_ends_with_its_response(headers: Any) -> None:
 
 
 class AsyncMember(AsyncEcho):
-    groups = ("all",)
+    groups = ["all"]  # noqa: RUF012 # Channels declares it without ClassVar
 
     async def receive(self, text_data: str) -> None:
         await self.channel_layer.group_send("all", {"type": "heard", "text": text_data})
@@ -227,7 +227,7 @@ class AsyncMember(AsyncEcho):
 
 
 class Member(Echo):
-    groups = ("all",)
+    groups = ["all"]  # noqa: RUF012 # Channels declares it without ClassVar
 
     def receive(self, text_data: str) -> None:
         async_to_sync(self.channel_layer.group_send)("all", {"type": "heard", "text": text_data})
@@ -251,7 +251,7 @@ async def test_a_consumer_with_a_channel_layer_receives_from_both(consumer: Any)
 
 
 class AsyncCounter(AsyncEcho):
-    groups = ("all",)
+    groups = ["all"]  # noqa: RUF012 # Channels declares it without ClassVar
     running = 0
 
     async def receive(self, *_: Any, **__: Any) -> None:
@@ -264,7 +264,7 @@ class AsyncCounter(AsyncEcho):
 
 
 class Counter(Echo):
-    groups = ("all",)
+    groups = ["all"]  # noqa: RUF012 # Channels declares it without ClassVar
     running = 0
 
     def receive(self, *_: Any, **__: Any) -> None:
