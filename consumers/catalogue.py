@@ -148,6 +148,12 @@ EDITIONS: dict[str, Edition] = {
             has_event_stream=True,
         ),
         Edition(
+            "tuned-rooms",
+            "The rooms consumers, with Channels' costs for each event taken away by mixins.",
+            probes="rooms",
+            origin_checked=True,
+        ),
+        Edition(
             "history",
             "A room that remembers: a client that reconnects gets what it missed.",
             probes="history",
@@ -233,6 +239,14 @@ CATALOGUE: tuple[Exhibit, ...] = (
             "async-json-websocket",
             "async-http",
         )
+    ),
+    *(
+        Exhibit(
+            f"tuned-rooms/{slug}",
+            f"consumers.tuned_rooms.{slug.replace('-', '_')}.RoomConsumer",
+            route=f"tuned-rooms/<room:room>/{slug}/",
+        )
+        for slug in ("websocket", "async-websocket", "json-websocket", "async-json-websocket")
     ),
     # Another way to the database, with thread isolation and without.
     *(

@@ -20,7 +20,12 @@ class Plan:
     waiting: tuple[int, ...] = (USUAL, 128)
     idle: tuple[int, ...] = (100, 1000, 10_000)
     members: tuple[int, ...] = (2, 10, 50)
-    rooms: tuple[str, ...] = ("rooms/websocket", "rooms/async-websocket")
+    rooms: tuple[str, ...] = (
+        "rooms/websocket",
+        "tuned-rooms/websocket",
+        "rooms/async-websocket",
+        "tuned-rooms/async-websocket",
+    )
     sockets: tuple[int, ...] = (1, USUAL, 500)
     """That ask a database."""
     asleep: float = 0.5

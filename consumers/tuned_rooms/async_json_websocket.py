@@ -1,0 +1,45 @@
+"""The JSON WebSocket type: decode_json and encode_json use the contract's codec."""
+
+from asyncio import sleep
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from consumers import connection_log
+from consumers.contract import Error, Reply, Request, answer, decode, encode
+from consumers.rooms.member import Member
+from consumers.tuned.mixins import DirectDispatchMixin
+
+
+class RoomConsumer(Member, DirectDispatchMixin, AsyncJsonWebsocketConsumer):
+    async def connect(self) -> None:
+        connection_log.connected(self.scope)
+        await self.join()
+        await self.accept()
+
+    # Channels' own method raises on binary and on empty messages, which ends the connection.
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        connection_log.received(self.scope)
+        await self.receive_json(await self.decode_json(text_data or bytes_data or b""))
+
+    async def receive_json(self, content: Request | Error) -> None:
+        if content.delay:
+            await sleep(content.delay)
+        published = await self.publish(content)
+        if isinstance(published, Error):
+            await self.send_json(answer(published))
+
+    async def room_message(self, event: Any) -> None:
+        await self.send(event["text"])
+
+    async def disconnect(self, code: int) -> None:
+        connection_log.disconnected(self.scope, code)
+
+    @classmethod
+    async def decode_json(cls, text_data: str | bytes) -> Request | Error:
+        return decode(text_data, settings.LIMITS)
+
+    @classmethod
+    async def encode_json(cls, content: Reply) -> str:
+        return encode(content)
