@@ -57,7 +57,7 @@ class _DispatchMixin(AsyncConsumer):
     async def _dispatch_all(self, receive: Receive, dispatch: Dispatch) -> None:
         """Dispatch the events of the client, and of the channel layer if there is one, in turns."""
         self.stopped = False  # an instance can be called again
-        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        self.channel_layer: Any = get_channel_layer(self.channel_layer_alias)
         if self.channel_layer is None:
             await self._dispatch_from(receive, dispatch)
             return

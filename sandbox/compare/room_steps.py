@@ -15,11 +15,13 @@ HEAR_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class JoinAll:
-    """Bring a member of every type into the session's room."""
+    """Bring a member of every type into the room, of the exhibit's edition where it has one."""
 
     async def run(self, session: Session) -> None:
+        same = {one.slug: one for one in exhibits(session.exhibit.edition.name)}
         for exhibit in exhibits("rooms"):
-            session.members[exhibit] = await session.join(exhibit, session.room)
+            one = same.get(exhibit.slug, exhibit)
+            session.members[one] = await session.join(one, session.room)
 
 
 @dataclass(frozen=True, slots=True)
