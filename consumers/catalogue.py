@@ -148,12 +148,6 @@ EDITIONS: dict[str, Edition] = {
             has_event_stream=True,
         ),
         Edition(
-            "tuned-rooms",
-            "The rooms consumers, with Channels' costs for each event taken away by mixins.",
-            probes="rooms",
-            origin_checked=True,
-        ),
-        Edition(
             "history",
             "A room that remembers: a client that reconnects gets what it missed.",
             probes="history",
@@ -161,6 +155,12 @@ EDITIONS: dict[str, Edition] = {
             http_status=202,
             has_event_stream=True,
             remembers=True,
+        ),
+        Edition(
+            "tuned-rooms",
+            "The rooms consumers, with Channels' costs for each event taken away by mixins.",
+            probes="rooms",
+            origin_checked=True,
         ),
         Edition(
             "history-wrapped",
