@@ -150,8 +150,12 @@ def tls(daphne: Server, tmp_path: Path) -> Iterator[tuple[str, Path]]:
         writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         upstream = await asyncio.open_connection("127.0.0.1", daphne.port)
+        writers.append(upstream[1])
         await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
+
+    writers: list[asyncio.StreamWriter] = []
 
     loop = asyncio.new_event_loop()
     proxy = loop.run_until_complete(asyncio.start_server(connect, "127.0.0.1", 0, ssl=context))
@@ -161,6 +165,8 @@ def tls(daphne: Server, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     proxy.close()
+    for writer in writers:
+        writer.transport.abort()
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0.1))

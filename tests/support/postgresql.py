@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from subprocess import Popen
 from typing import Any
@@ -66,4 +66,5 @@ def frozen(process: "Popen[Any]") -> Iterator[None]:
         yield
     finally:
         for one in stopped:
-            one.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):  # its connection was ended meanwhile
+                one.send_signal(signal.SIGCONT)
