@@ -26,9 +26,7 @@ def scratch_copy(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Every probe put to every exhibit, on Daphne."""
-    return once(
-        tmp_path_factory, "report", lambda: run([started("daphne")], questions(CATALOGUE))
-    )
+    return once(tmp_path_factory, "report", lambda: run([started("daphne")], questions(CATALOGUE)))
 
 
 README_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]

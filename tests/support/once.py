@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pytest import TempPathFactory
+import pytest
 
 T = TypeVar("T")
 
 
-def once(folders: TempPathFactory, name: str, make: Callable[[], T]) -> T:
+def once(folders: pytest.TempPathFactory, name: str, make: Callable[[], T]) -> T:
     """Make the value in the process that needs it first; the others of a run wait and read it."""
     folder = folders.getbasetemp()
     if folder.name.startswith("popen-"):  # of one process of pytest-xdist
