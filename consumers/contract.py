@@ -1,4 +1,4 @@
-"""The one echo logic of every consumer: decode -> answer -> encode.
+"""The one echo logic of every edition that keeps the contract: decode -> answer -> encode.
 
 Pure: no Django, no Channels, no event loop, no I/O. Errors are values, so that
 ``encode(answer(decode(data, limits)))`` never raises, whatever the bytes:
@@ -25,7 +25,7 @@ ErrorCode: TypeAlias = Literal[
     "too_large",
     "method_not_allowed",
     "unsupported_encoding",
-    # Only from consumers that use a channel layer.
+    # Only from consumers with a channel layer or a database behind them.
     "not_acceptable",
     "unavailable",
     "no_worker",

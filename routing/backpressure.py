@@ -1,7 +1,7 @@
-"""Backpressure on Daphne: a client that does not read what it gets has to wait for itself.
+"""Backpressure on Daphne: a client that reads slowly slows down only its own connection.
 
-Copy this file into a project, and put ``with_backpressure`` around each consumer, in front of all
-that replaces ``receive`` or ``send``. On any other server it does nothing.
+Copy this file into a project, and put ``with_backpressure`` around each consumer and around
+everything that replaces ``receive`` or ``send``, such as ``ended_once``. On any other server it does nothing.
 
 Why: Daphne keeps in memory what a client does not read, and all that it sends before the consumer
 takes it, without a limit (github.com/django/daphne/issues/170, 483). The other servers let ``send``
@@ -24,7 +24,7 @@ INBOX = 16
 
 
 def with_backpressure(application: Any) -> Any:
-    """Make an ASGI application that never has more waiting, in or out, than a little."""
+    """Make an ASGI application that keeps only a few messages waiting, in either direction."""
 
     async def bounded_application(scope: Any, receive: Any, send: Any) -> None:
         if _is_of_daphne(send):

@@ -1,6 +1,6 @@
 """Every consumer learns of the end of its connection once, on every server, at a restart too.
 
-Copy this file into a project, and put ``ended_once`` around each consumer, nearest to the server:
+Copy this file into a project, and put ``ended_once`` around each consumer:
 
     path("chat/", ended_once(ChatConsumer.as_asgi()))
 
@@ -8,7 +8,7 @@ Why: a client may leave before its reply is sent. The ASGI specification lets th
 OSError from ``send`` then, as Uvicorn does, and Daphne may raise an exception of its own. Channels
 does not call ``disconnect`` after an exception (github.com/django/channels/issues/1466), so groups
 are not left and nothing is cleaned up. With this file a late ``send`` does nothing, and the
-consumer takes the event of the client's leaving as ever.
+consumer then receives the disconnect event as usual.
 
 At SIGTERM most servers drop their connections, and wait for an event stream for ever. With this
 file SIGTERM first ends every connection, at the moment when its consumer waits for an event: what
@@ -144,7 +144,7 @@ class Shutdown:
         self._ending: Task[None] | None = None
 
     def prepare(self) -> None:
-        """Get the signal before the server does, which has its handler by its first connection."""
+        """Put our handler in front of the server's, which is there by the first connection."""
         if self._is_prepared:
             return
         self._is_prepared = True

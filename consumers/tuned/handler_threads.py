@@ -32,10 +32,10 @@ class Call:
 class HandlerThreads:
     """At most ``most`` threads. One starts when calls wait and no other is free; then it stays.
 
-    At any time at most one thread is coming: woken or started, but not yet there. A thread that
-    takes a call while others wait lets the next thread come before it runs the call. If the call
-    blocks, that one goes on. If it does not, it has often taken all calls by then, in one go: many
-    short calls need two threads, however many connections make them.
+    At most one thread at a time is being woken or started. A thread that takes a call while others
+    wait first wakes or starts the next thread. If the call blocks, the next thread takes the others.
+    If it does not, the first thread has often taken them all before the next one runs: many short
+    calls need two threads, however many connections make them.
 
     Calls begin in the order in which they were made. When the process exits, calls that were made
     are finished first. A process that was forked starts with no threads.
@@ -68,8 +68,8 @@ class HandlerThreads:
         self._let_one_come()
 
     def _let_one_come(self) -> None:
-        # Whoever reads True here has added its call before: the one that comes sets False and then
-        # looks for calls, so it finds it.
+        # Where this is True, the new call is in the queue already. The thread that is coming sets it
+        # to False and then reads the queue, so it finds the call.
         if self._is_one_coming:
             return
         self._is_one_coming = True
@@ -86,7 +86,7 @@ class HandlerThreads:
                 try:
                     thread.start()
                 except RuntimeError:
-                    if not self._threads:  # or the call waits for one of them
+                    if not self._threads:  # if there are some, the call waits for one of them
                         self._is_one_coming = False
                         raise
                 else:

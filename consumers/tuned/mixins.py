@@ -11,8 +11,8 @@ For a consumer with a channel layer, Channels makes a task for each event. Here 
 long as the connection: one receives from the client, one from the layer, and they take turns at the
 consumer. None of the mixins calls ``dispatch``.
 
-Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` is of no
-use, because the mixin has its own threads. Leave out ``AuthMiddlewareStack`` where
+Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` isolates only
+what is not a handler, because the mixin has its own threads. Leave out ``AuthMiddlewareStack`` where
 ``scope["user"]`` is not used: it checks the session with every message sent, and for each HTTP
 request it also switches threads.
 """
@@ -132,11 +132,11 @@ class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
     thread of the process. Here a handler that blocks occupies one thread of many and delays no
     other connection until all are occupied. A handler that had to wait for a thread is logged.
 
-    How it works: an idle thread takes the message from a queue, runs the handler in a copy of the
-    task's context and collects what the handler sends. It adds the connection to those that are
-    ready, and wakes the event loop unless it is being woken already; the loop then goes on with
-    all that are ready, and sends. If no thread is idle, another one is started. A connection's next
-    message is not received before that.
+    How it works: a thread takes the message from a queue, runs the handler in a copy of the task's
+    context, and collects what the handler sends. Then it wakes the event loop, unless another thread
+    has just done so. The loop sends the replies of all handlers that have finished. The next message
+    of a connection is received only after its replies are sent. ``handler_threads.py`` says when
+    threads start.
 
     What you give up:
 

@@ -24,6 +24,7 @@ from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.bench.testbed import Testbed, UnmeasurableError, started
 from sandbox.compare.engine import Target, compare, questions
 from sandbox.compare.output.words import in_words
+from sandbox.compare.probes import SETTINGS
 from sandbox.processes.child import child
 from sandbox.processes.machine import machine, versions
 from sandbox.processes.servers import ROOT
@@ -90,7 +91,9 @@ class Bench:
             applications = [APPLICATION, *(exhibit.application for exhibit in self.exhibits)]
             migrated = any(exhibit.remembers for exhibit in self.exhibits)
             running = {
-                application: stack.enter_context(started(server, application, migrated=migrated))
+                application: stack.enter_context(
+                    started(server, application, SETTINGS, migrated=migrated)
+                )
                 for application in dict.fromkeys(applications)
             }
             self.report.servers.append(Server(server, running[APPLICATION].version))

@@ -39,6 +39,20 @@ async def deliver(deployment: Deployment, exhibit: str, fault: str) -> delivery.
     return experiment.row_of(fault, exhibit, turn)
 
 
+def test_a_room_that_remembers_passes_every_probe_before() -> None:
+    """The server that is asked the probes of compare has the settings that they are written for."""
+    bench = Bench(["daphne"], [], find(["history/async-websocket"], peers=False), plan(), Interrupting(0))
+    bench.run()
+
+    assert bench.report.is_complete
+    assert not bench.report.refused
+
+
+def test_an_exhibit_that_fails_is_not_replaced() -> None:
+    """Where no room is left to measure, none is measured."""
+    assert not list(Delivery(testbed.Testbed("daphne", [], {}), LITTLE).steps())
+
+
 @pytest.mark.parametrize(
     ("exhibit", "fault"),
     [

@@ -119,7 +119,7 @@ class Delivery(Experiment[DeliveryRow]):
     def steps(self) -> Iterator[Step]:
         publishing = self.plan.messages / self.plan.messages_per_second
         for fault in FAULTS:
-            for exhibit in self.exhibits or self.usual(self.plan):
+            for exhibit in self.exhibits:
                 yield Step(
                     f"delivery: {exhibit.id}, {fault}",
                     exhibit.id,
