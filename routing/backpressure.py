@@ -1,7 +1,7 @@
 """Backpressure on Daphne: a client that reads slowly slows down only its own connection.
 
-Copy this file into a project, and put ``with_backpressure`` around each consumer and around
-everything that replaces ``receive`` or ``send``, such as ``ended_once``. On any other server it does nothing.
+Copy this file into a project, and put ``with_backpressure`` around each consumer and around all
+that replaces ``receive`` or ``send``, such as ``ended_once``. On other servers it does nothing.
 
 Why: Daphne keeps in memory what a client does not read, and all that it sends before the consumer
 takes it, without a limit (github.com/django/daphne/issues/170, 483). The other servers let ``send``

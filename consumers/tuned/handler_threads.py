@@ -33,9 +33,9 @@ class HandlerThreads:
     """At most ``most`` threads. One starts when calls wait and no other is free; then it stays.
 
     At most one thread at a time is being woken or started. A thread that takes a call while others
-    wait first wakes or starts the next thread. If the call blocks, the next thread takes the others.
-    If it does not, the first thread has often taken them all before the next one runs: many short
-    calls need two threads, however many connections make them.
+    wait first wakes or starts the next thread. If the call blocks, the next thread takes the
+    others. If it does not, the first thread has often taken them all before the next one runs: many
+    short calls need two threads, however many connections make them.
 
     Calls begin in the order in which they were made. When the process exits, calls that were made
     are finished first. A process that was forked starts with no threads.
@@ -68,8 +68,8 @@ class HandlerThreads:
         self._let_one_come()
 
     def _let_one_come(self) -> None:
-        # Where this is True, the new call is in the queue already. The thread that is coming sets it
-        # to False and then reads the queue, so it finds the call.
+        # Where this is True, the new call is in the queue already. The thread that is coming sets
+        # it to False and then reads the queue, so it finds the call.
         if self._is_one_coming:
             return
         self._is_one_coming = True

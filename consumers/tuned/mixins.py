@@ -11,10 +11,10 @@ For a consumer with a channel layer, Channels makes a task for each event. Here 
 long as the connection: one receives from the client, one from the layer, and they take turns at the
 consumer. None of the mixins calls ``dispatch``.
 
-Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` isolates only
-what is not a handler, because the mixin has its own threads. Leave out ``AuthMiddlewareStack`` where
-``scope["user"]`` is not used: it checks the session with every message sent, and for each HTTP
-request it also switches threads.
+Middleware costs too. A ``ThreadSensitiveContext`` around a ``ThreadPoolDispatchMixin`` isolates
+only what is not a handler, because the mixin has its own threads. Leave out ``AuthMiddlewareStack``
+where ``scope["user"]`` is not used: it checks the session with every message sent, and for each
+HTTP request it also switches threads.
 """
 
 import logging
@@ -133,10 +133,10 @@ class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
     other connection until all are occupied. A handler that had to wait for a thread is logged.
 
     How it works: a thread takes the message from a queue, runs the handler in a copy of the task's
-    context, and collects what the handler sends. Then it wakes the event loop, unless another thread
-    has just done so. The loop sends the replies of all handlers that have finished. The next message
-    of a connection is received only after its replies are sent. ``handler_threads.py`` says when
-    threads start.
+    context, and collects what the handler sends. Then it wakes the event loop, unless another
+    thread has just done so. The loop sends the replies of all handlers that have finished. The next
+    message of a connection is received only after its replies are sent. ``handler_threads.py`` says
+    when threads start.
 
     What you give up:
 

@@ -40,8 +40,10 @@ async def deliver(deployment: Deployment, exhibit: str, fault: str) -> delivery.
 
 
 def test_a_room_that_remembers_passes_every_probe_before() -> None:
-    """The server that is asked the probes of compare has the settings that they are written for."""
-    bench = Bench(["daphne"], [], find(["history/async-websocket"], peers=False), plan(), Interrupting(0))
+    """The server that is asked the probes of compare has the settings that they need."""
+    bench = Bench(
+        ["daphne"], [], find(["history/async-websocket"], peers=False), plan(), Interrupting(0)
+    )
     bench.run()
 
     assert bench.report.is_complete

@@ -107,18 +107,20 @@ async def test_an_attempt_without_an_answer_is_made_again_under_another_number()
 
     async def answer(reader: StreamReader, writer: StreamWriter) -> None:
         connection = next(connections)
-        while (line := await reader.readline()) and connection != 1:  # the second just closes
-            head = line + await reader.readuntil(b"\r\n\r\n")
-            (length,) = (
-                int(one.split(b":")[1])
-                for one in head.split(b"\r\n")
-                if one.lower().startswith(b"content-length")
-            )
-            taken.append(body := await reader.readexactly(length))
-            if len(taken) == 2:
-                break
-            writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n" % length + body)
-        writer.close()
+        try:
+            while (line := await reader.readline()) and connection != 1:  # the second just closes
+                head = line + await reader.readuntil(b"\r\n\r\n")
+                (length,) = (
+                    int(one.split(b":")[1])
+                    for one in head.split(b"\r\n")
+                    if one.lower().startswith(b"content-length")
+                )
+                taken.append(body := await reader.readexactly(length))
+                if len(taken) == 2:
+                    break
+                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n" % length + body)
+        finally:  # the test may be over before the client's end is read
+            writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]

@@ -12,7 +12,6 @@ from sandbox.compare.engine import flag_mismatches, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
 from sandbox.processes.servers import ARGUMENTS, ROOT, installed
-from tests.support.once import once
 
 
 def scratch_copy(folder: Path) -> Path:
@@ -24,9 +23,9 @@ def scratch_copy(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report() -> Report:
     """Every probe put to every exhibit, on Daphne."""
-    return once(tmp_path_factory, "report", lambda: run([started("daphne")], questions(CATALOGUE)))
+    return run([started("daphne")], questions(CATALOGUE))
 
 
 README_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]
@@ -52,16 +51,14 @@ def readme_report(report: Report) -> Report:
 
 
 @pytest.fixture(scope="session")
-def all_servers_report(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def all_servers_report(report: Report) -> Report:
     """A part of it on the other servers too."""
     missing = set(ARGUMENTS).difference(installed())
     if missing and not os.environ.get("CI"):
         pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
     daphne = only(EXHIBITS_ON_ALL_SERVERS, report)
     others = [started(server) for server in ARGUMENTS if server != "daphne"]
-    found = once(
-        tmp_path_factory, "others", lambda: run(others, questions(EXHIBITS_ON_ALL_SERVERS))
-    )
+    found = run(others, questions(EXHIBITS_ON_ALL_SERVERS))
     return replace(
         daphne,
         targets=daphne.targets + found.targets,
