@@ -1,6 +1,7 @@
 """Refusing a handshake or a request, so that both the client and the log learn why."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 logger = logging.getLogger("routing")
@@ -24,8 +25,9 @@ async def refuse(scope: Any, receive: Any, send: Any, *, status: int, why: str) 
             await send({"type": "websocket.close"})
             return
     body = b"" if scope.get("method") == "HEAD" else f"Refused: {why}.\n".encode()
-    await send({"type": f"{response}.start", "status": status, "headers": PLAIN_TEXT})
-    await send({"type": f"{response}.body", "body": body})
+    with suppress(OSError, RuntimeError):  # the client has left; Granian then raises RuntimeError
+        await send({"type": f"{response}.start", "status": status, "headers": PLAIN_TEXT})
+        await send({"type": f"{response}.body", "body": body})
 
 
 def excerpt(text: str) -> str:

@@ -173,7 +173,7 @@ def undeclared(tracebacks: Sequence[str], declared: Sequence[Declared]) -> list[
     return [one for one, line in last if not any(re.search(p, line) for p in patterns)]
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, derandomize=True)  # the same each time, on every machine
 @given(conversation=conversations())
 def test_no_client_harms_another(target: Target, conversation: Conversation) -> None:
     """Whatever a client sends, others are answered, all connections end, and nothing raises."""
