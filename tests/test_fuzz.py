@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 
 from sandbox.processes.migration import migrate
-from sandbox.processes.server_log import ServerLog
-from sandbox.processes.servers import Server, installed, serve
+from sandbox.processes.server_log import ServerLog, is_ours
+from sandbox.processes.servers import ROOT, Server, installed, serve
 from sandbox.wire import http, websocket
 from sandbox.wire.stream import Stream, open_stream
 from tests.support.harness import examples_tried
@@ -170,7 +170,9 @@ async def attack(target: Target, conversation: Conversation) -> None:
 def undeclared(tracebacks: Sequence[str], declared: Sequence[Declared]) -> list[str]:
     patterns = [one.traceback for one in declared if one.traceback]
     last = [(one, one.splitlines()[-1]) for one in tracebacks]
-    return [one for one, line in last if not any(re.search(p, line) for p in patterns)]
+    return [
+        one for one, line in last if is_ours(one) or not any(re.search(p, line) for p in patterns)
+    ]
 
 
 @settings(max_examples=EXAMPLES, derandomize=True)  # the same each time, on every machine
@@ -192,9 +194,11 @@ def test_an_end_that_is_missing_is_noticed(database: str, monkeypatch: pytest.Mo
 
 
 def test_what_is_raised_is_noticed() -> None:
-    """A traceback counts unless its last line is a declared one."""
+    """A traceback counts if it was raised here, or if its last line is not a declared one."""
     first = 'Traceback (most recent call last):\n  File "a.py", line 1, in a\n'
     ours = f"{first}ValueError: no"
     theirs = f"{first}django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'x'."
 
-    assert undeclared([ours, theirs], DECLARED["daphne"]) == [ours]
+    here = theirs.replace("a.py", str(ROOT / "routing" / "urls.py"))
+
+    assert undeclared([ours, theirs, here], DECLARED["daphne"]) == [ours, here]

@@ -93,7 +93,7 @@ class HandlerThreads:
                     self._threads.append(thread)
                     return
         self._is_one_coming = False
-        if self._calls and self._idle:  # one has become idle meanwhile, and read True
+        if self._calls and self._idle:  # one became idle before the line above, and read True
             self._let_one_come()
 
     def _work(self) -> None:

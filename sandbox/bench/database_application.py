@@ -31,10 +31,7 @@ from django.contrib.contenttypes.models import ContentType  # noqa: E402 # needs
 from consumers.contract import Error, Request, answer, decode, encode  # noqa: E402 # after it too
 from routing.isolation import isolated  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
-from routing.refusal import not_found  # noqa: E402 # likewise
-
-if max_age := os.environ.get("CONN_MAX_AGE"):
-    settings.DATABASES["default"]["CONN_MAX_AGE"] = int(max_age)
+from routing.refusal import not_found  # noqa: E402 # needs the apps
 
 
 def add_pg_sleep(connection: Any, **_: Any) -> None:

@@ -11,7 +11,7 @@ import psutil
 
 from sandbox.bench.cores import starting_a_server
 from sandbox.processes.migration import migrate
-from sandbox.processes.postgresql import find_postgresql, postgresql
+from sandbox.processes.postgresql import OTHER_CLIENTS, find_postgresql, postgresql
 from sandbox.processes.servers import ServerError
 
 MAX_CONNECTIONS = 60
@@ -87,9 +87,3 @@ async def counting_clients(url: str) -> AsyncIterator[Count]:
 
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         yield count
-
-
-OTHER_CLIENTS = """
-    select count(*) from pg_stat_activity
-    where backend_type = 'client backend' and pid <> pg_backend_pid()
-"""

@@ -236,7 +236,7 @@ async def reconnecting(client: Client) -> None:
 
 
 async def pages(client: Client) -> None:
-    """Django answers beside the consumers."""
+    """Django's own pages are answered too."""
     path = client.random.choice(("/", "/scope/", "/static/site/style.css", "/no/such/page"))
     status = (await http("GET", client.url + path)).status
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

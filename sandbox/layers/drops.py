@@ -18,7 +18,7 @@ class DropCounter:
 
 
 class GapCounter:
-    """How often a layer has lost its subscriptions: what was published meanwhile is missed."""
+    """How often a layer has lost its subscriptions: what was published then is missed."""
 
     def __init__(self) -> None:
         self.count = 0

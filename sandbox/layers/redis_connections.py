@@ -27,7 +27,7 @@ PING_SECONDS = 5.0
 as long without a word from it the connection is given up."""
 RETRY_SECONDS = (0.01, 0.25)
 """How long to wait before the connection is made again: at first, and at most. Messages that others
-publish meanwhile are lost."""
+publish in that time are lost."""
 BATCH = 100
 """How many messages to send before their answers are read."""
 

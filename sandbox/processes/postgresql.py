@@ -18,6 +18,11 @@ STARTUP_SECONDS = 30.0
 PROGRAMS = ("initdb", "postgres", "pg_isready")
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian puts the programs of each version; they are not on PATH."""
+OTHER_CLIENTS = """
+    select count(*) from pg_stat_activity
+    where backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+"""The query that counts the clients of a server, without the one that asks."""
 
 
 def find_postgresql() -> Path | None:

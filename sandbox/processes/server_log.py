@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from sandbox.processes.servers import ROOT
+
 EVENT = re.compile(r"(\S+:\S+ /\S*) (connect|disconnect)(?: \d+)?$")
 """A line of the connection log: which client, which path, and what happened."""
 TRACEBACK = "Traceback (most recent call last):"
@@ -47,3 +49,10 @@ class ServerLog:
             self._open[client] += 1 if what == "connect" else -1
             if not self._open[client]:
                 del self._open[client]
+
+
+def is_ours(traceback: str) -> bool:
+    """Whether the exception was raised by code of this project."""
+    *_, innermost = [line for line in traceback.splitlines() if 'File "' in line] or [""]
+    folders = [f'"{ROOT / name}/' for name in ("consumers", "routing", "sandbox")]
+    return any(folder in innermost for folder in folders)

@@ -116,7 +116,7 @@ async def test_connections_to_sqlite_are_counted(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_thread_each_exhausts_postgresql_and_a_pool_does_not(postgres: Database) -> None:
     """With an age, a thread each asks for more than there are; a pool holds one a thread."""
-    setting = Setting("PostgreSQL", "CONN_MAX_AGE=600", max_age=600)
+    setting = Setting("PostgreSQL", 600)
     many = MORE_THAN_POSTGRESQL_ACCEPTS
 
     each = (await measured(postgres, setting, "thread-each/sync", many))[many, False]
@@ -136,7 +136,7 @@ async def test_queries_that_take_long_wait_for_each_other_only_on_one_thread(
     sqlite: Database,
 ) -> None:
     """In stock ten slow queries follow one another, and the neighbour waits; not in the pool."""
-    setting = Setting("SQLite", "CONN_MAX_AGE=600", max_age=600)
+    setting = Setting("SQLite", 600)
 
     stock = (await measured(sqlite, setting, "stock/wrapped", 1))[10, True]
     pool = (await measured(sqlite, setting, "pool/wrapped", 1))[10, True]
@@ -156,7 +156,7 @@ async def test_without_an_age_the_pool_holds_no_connection_at_rest(
 ) -> None:
     """At CONN_MAX_AGE=0 there are replies to all, and no connection is open at rest."""
     found = request.getfixturevalue(name)
-    setting = Setting({"sqlite": "SQLite"}.get(name, "PostgreSQL"), "CONN_MAX_AGE=0")
+    setting = Setting({"sqlite": "SQLite"}.get(name, "PostgreSQL"), 0)
 
     row = (await measured(found, setting, "pool/async-orm", 4))[4, False]
 
@@ -169,7 +169,7 @@ async def test_without_an_age_the_pool_holds_no_connection_at_rest(
 @pytest.mark.asyncio
 async def test_the_pool_of_psycopg_keeps_connections_for_all(postgres: Database) -> None:
     """With psycopg's pool a server holds connections at rest, though it has CONN_MAX_AGE=0."""
-    setting = Setting("PostgreSQL", "psycopg's pool", "?pool=true")
+    setting = Setting("PostgreSQL", None)
 
     row = (await measured(postgres, setting, "stock/sync", 2))[2, False]
 
@@ -244,7 +244,7 @@ def test_it_measures_no_exhibit_that_is_named() -> None:
 
 
 def test_isolations_have_a_colour_each() -> None:
-    """The three kinds of isolation can be told apart in the charts."""
+    """The three kinds of isolation have different colours in the charts."""
     assert len({GROUPS.index(name) % COLOURS for name in ("stock", *ISOLATIONS)}) == 3
 
 

@@ -10,10 +10,11 @@ from django.core.management import call_command
 
 from sandbox.bench import testbed
 from sandbox.bench.experiments import soak
-from sandbox.bench.experiments.soak import Moment, Soak, grown, is_ours
+from sandbox.bench.experiments.soak import Moment, Soak, grown
 from sandbox.bench.output.json import from_json
 from sandbox.bench.plan import plan
 from sandbox.bench.traffic import KINDS
+from sandbox.processes.server_log import is_ours
 from sandbox.processes.servers import ROOT
 
 HOUR = 3600

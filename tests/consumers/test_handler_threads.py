@@ -346,7 +346,7 @@ def test_a_call_that_is_given_up_before_it_begins_does_not_run(threads: HandlerT
 
 
 def test_a_loop_that_closes_leaves_the_threads_working(threads: HandlerThreads) -> None:
-    """A call whose event loop has closed meanwhile ends without a word; others go on."""
+    """A call whose event loop has closed before its end raises nothing; others go on."""
     release = threading.Event()
     ended = threading.Event()
 

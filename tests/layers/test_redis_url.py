@@ -99,7 +99,7 @@ def test_a_good_url_is_accepted(url: str) -> None:
 @pytest.mark.parametrize("before", ["", "1", "x", "a@1"])
 @pytest.mark.parametrize("host", ["127.0.0.1:1/0", "127.0.0.1:1/zero", "127.0.0.1:1/?db=x"])
 def test_no_reason_shows_a_password(character: str, before: str, host: str) -> None:
-    """Wherever a special character makes the password end, no part of it is in any message."""
+    """A special character may seem to end the password: no part of it is in any message."""
     url = f"redis://:{before}{character}hunter2@{host}"
     try:
         check_url(url)

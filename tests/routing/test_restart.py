@@ -1,4 +1,4 @@
-"""SIGTERM, as at a deploy: who is told, and that the process ends."""
+"""SIGTERM, as at a deploy: each connection gets its end, and the process ends."""
 
 import asyncio
 import signal

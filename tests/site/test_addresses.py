@@ -1,4 +1,4 @@
-"""What the site answers to addresses that are nearly right, or that nobody should ask for."""
+"""What the site answers to addresses that are nearly right, or that no client should ask for."""
 
 import asyncio
 

@@ -79,11 +79,14 @@ def test_the_copy_button_copies(browser: Browser, site: Server) -> None:
         assert page.evaluate("navigator.clipboard.readText()").startswith("curl -d")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("exhibit", WEBSOCKETS, ids=by_id)
-def test_a_websocket_url_explains_itself_to_a_browser(site: Server, exhibit: Exhibit) -> None:
+def test_a_websocket_url_explains_itself_over_http(
+    site: Server, exhibit: Exhibit, method: str
+) -> None:
     """A WebSocket URL requested over plain HTTP answers 426, with an explanation and a link."""
     connection = http.client.HTTPConnection("127.0.0.1", site.port)
-    connection.request("GET", exhibit.url)
+    connection.request(method, exhibit.url)
     response = connection.getresponse()
     body = response.read().decode()
     connection.close()

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sandbox.processes.postgresql import Cluster, cluster, find_postgresql
+from sandbox.processes.postgresql import OTHER_CLIENTS, Cluster, cluster, find_postgresql
 
 
 @contextmanager
@@ -32,12 +32,8 @@ def held(url: str) -> int:
     """Count the connections that others hold to a database."""
     from psycopg import connect  # noqa: PLC0415 # an extra brings it
 
-    query = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    )
     with connect(url) as connection:
-        row = connection.execute(query).fetchone()
+        row = connection.execute(OTHER_CLIENTS).fetchone()
     assert row
     return int(row[0])
 
@@ -66,5 +62,5 @@ def frozen(process: "Popen[Any]") -> Iterator[None]:
         yield
     finally:
         for one in stopped:
-            with suppress(psutil.NoSuchProcess):  # its connection was ended meanwhile
+            with suppress(psutil.NoSuchProcess):  # its connection has ended
                 one.send_signal(signal.SIGCONT)

@@ -82,13 +82,16 @@ class DatabaseRow(Row, frozen=True, kw_only=True):
 @dataclass(frozen=True, slots=True)
 class Setting:
     database: str
-    name: str
-    query: str = ""
-    """Of its URL."""
-    max_age: int = 0
+    max_age: int | None
+    """CONN_MAX_AGE in seconds; None for psycopg's pool."""
+
+    @property
+    def name(self) -> str:
+        return "psycopg's pool" if self.max_age is None else f"CONN_MAX_AGE={self.max_age}"
 
     def environment(self, database: Database) -> dict[str, str]:
-        return {"DATABASE_URL": database.url + self.query, "CONN_MAX_AGE": str(self.max_age)}
+        option = "pool=true" if self.max_age is None else f"conn_max_age={self.max_age}"
+        return {"DATABASE_URL": f"{database.url}?{option}"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,11 +134,11 @@ class DatabaseWays(Experiment[DatabaseRow]):
         "PostgreSQL": postgresql_database,
     }
     SETTINGS: ClassVar[tuple[Setting, ...]] = (
-        Setting("SQLite", "CONN_MAX_AGE=0"),
-        Setting("SQLite", "CONN_MAX_AGE=600", max_age=600),
-        Setting("PostgreSQL", "CONN_MAX_AGE=0"),
-        Setting("PostgreSQL", "CONN_MAX_AGE=600", max_age=600),
-        Setting("PostgreSQL", "psycopg's pool", "?pool=true"),
+        Setting("SQLite", 0),
+        Setting("SQLite", 600),
+        Setting("PostgreSQL", 0),
+        Setting("PostgreSQL", 600),
+        Setting("PostgreSQL", None),
     )
     ROUNDS: ClassVar[int] = 2
     FEW: ClassVar[int] = 100

@@ -1,4 +1,4 @@
-"""``soak``: traffic of every kind for as long as asked, and what grows or goes wrong meanwhile."""
+"""``soak``: traffic of every kind for as long as asked, and what grows or goes wrong."""
 
 import asyncio
 import tempfile
@@ -23,8 +23,8 @@ from sandbox.bench.plan import Plan
 from sandbox.bench.testbed import started
 from sandbox.bench.traffic import KINDS, Client
 from sandbox.processes.migration import migrate
-from sandbox.processes.server_log import ServerLog
-from sandbox.processes.servers import ROOT, Server
+from sandbox.processes.server_log import ServerLog, is_ours
+from sandbox.processes.servers import Server
 
 ALL = "traffic of every kind"
 CLIENTS = 16
@@ -293,13 +293,6 @@ class Run:
         ours = [one for one in self.log.tracebacks if is_ours(one)]
         if ours:
             yield f"{len(ours)} tracebacks end in this project's own code, such as:\n{ours[0]}"
-
-
-def is_ours(traceback: str) -> bool:
-    """Whether the exception was raised by code of this project."""
-    *_, innermost = [line for line in traceback.splitlines() if 'File "' in line] or [""]
-    folders = [f'"{ROOT / name}/' for name in ("consumers", "routing", "sandbox")]
-    return any(folder in innermost for folder in folders)
 
 
 def warmed_up(rests: Sequence[Moment]) -> list[Moment]:
