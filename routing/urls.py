@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from consumers.catalogue import CATALOGUE, Exhibit
 from routing.backpressure import with_backpressure
 from routing.ending import ended_once
+from routing.hypercorn import with_every_end
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
@@ -48,7 +49,7 @@ def mount(exhibit: Exhibit) -> Any:
         application = BrowserOriginValidator(application)
     if exhibit.edition.session:
         application = with_session(application)
-    application = with_backpressure(ended_once(application))
+    application = with_every_end(with_backpressure(ended_once(application)))
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 

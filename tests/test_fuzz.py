@@ -1,12 +1,12 @@
 """Anything at all over a plain socket: the server lives, and other clients are served as before.
 
-One property for each server. What a server prints or leaves open by itself is declared below.
+One property for each server. What a server raises by itself is declared below.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
@@ -31,14 +31,12 @@ EXAMPLES = max(30, settings().max_examples // 20)
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Something that is not ours: a traceback, or a connection without its end, and why."""
+    """A traceback that is not ours, and why."""
 
     reason: str
     link: str
-    traceback: str = ""
+    traceback: str
     """A pattern of the line that names the exception."""
-    unpaired: Callable[[Conversation], bool] | None = None
-    """After which conversations a connection may be left without its end."""
 
 
 DJANGO = Declared(
@@ -67,15 +65,7 @@ DECLARED: dict[str, tuple[Declared, ...]] = {
             r"websockets.exceptions.InvalidState: connection is connecting|AssertionError$",
         ),
     ),
-    "hypercorn": (
-        DJANGO,
-        Declared(
-            "Bytes behind a handshake that is not answered yet get a 400, and the consumer, which "
-            "is connected, never ends.",
-            "https://github.com/davidbrochart/anycorn/pull/69",
-            unpaired=lambda conversation: conversation.is_early,
-        ),
-    ),
+    "hypercorn": (DJANGO,),
     "granian": (DJANGO,),
 }
 
@@ -155,20 +145,19 @@ async def attack(target: Target, conversation: Conversation) -> None:
     assert server.process.poll() is None, "the server has ended"
 
     declared = DECLARED[target.name]
-    may_be_unpaired = any(one.unpaired and one.unpaired(conversation) for one in declared)
-    deadline = time.monotonic() + (0.2 if may_be_unpaired else DEADLINE_SECONDS)
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while target.unpaired() and time.monotonic() < deadline:
         await asyncio.sleep(0.005)
     left = target.unpaired()
     target.known.update(left)
     tracebacks = undeclared(log.tracebacks, declared)
     log.tracebacks.clear()
-    assert may_be_unpaired or not left, f"without its end, or its beginning: {left}"
+    assert not left, f"without its end, or its beginning: {left}"
     assert not tracebacks, "\n".join(tracebacks)
 
 
 def undeclared(tracebacks: Sequence[str], declared: Sequence[Declared]) -> list[str]:
-    patterns = [one.traceback for one in declared if one.traceback]
+    patterns = [one.traceback for one in declared]
     last = [(one, one.splitlines()[-1]) for one in tracebacks]
     return [
         one for one, line in last if is_ours(one) or not any(re.search(p, line) for p in patterns)

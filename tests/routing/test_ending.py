@@ -29,6 +29,7 @@ def frame(opcode: Opcode, payload: bytes) -> bytes:
 
 
 MESSAGE = frame(Opcode.TEXT, SLOW)
+LARGE = frame(Opcode.TEXT, b'{"message": "' + b"x" * 60_000 + b'"}')
 CLOSE = frame(Opcode.CLOSE, struct.pack("!H", 1000))
 EMPTY_CLOSE = frame(Opcode.CLOSE, b"")
 
@@ -41,6 +42,14 @@ def reset(connection: socket.socket) -> None:
 def hear(connection: socket.socket) -> None:
     """Wait for anything."""
     connection.recv(65_536)
+
+
+def flood(connection: socket.socket) -> None:
+    """Send until the server reads no more, and read nothing."""
+    connection.settimeout(0.2)
+    with suppress(TimeoutError):
+        for _ in range(200):
+            connection.sendall(LARGE)
 
 
 def say(*segments: bytes) -> Callable[[socket.socket], None]:
@@ -64,6 +73,9 @@ LEAVING_A_WEBSOCKET: dict[str, tuple[Act, ...]] = {
     "end while waiting": (hear, say(MESSAGE)),
     "reset while waiting": (hear, say(MESSAGE), reset),
     "close and reset while waiting": (hear, say(MESSAGE, CLOSE), reset),
+    "end while sending": (hear, flood),
+    "reset while sending": (hear, flood, reset),
+    "message before the handshake is answered": (say(MESSAGE), say(CLOSE)),
     "end in the handshake": (),
     "reset in the handshake": (reset,),
 }

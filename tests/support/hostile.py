@@ -55,16 +55,6 @@ class Conversation:
     """Whether it waits for an answer after each segment."""
     ending: str
 
-    @property
-    def is_early(self) -> bool:
-        """Whether bytes follow a head in its own segment, or before it can have been answered."""
-        sent = b"".join(self.segments)
-        return (
-            not self.listens
-            or any(segment.partition(b"\r\n\r\n")[2] for segment in self.segments)
-            or sent.count(b"\r\n\r\n") > 1
-        )
-
 
 def head(line: str, *headers: str) -> bytes:
     return "\r\n".join([line, "Host: 127.0.0.1", *headers, "", ""]).encode("latin-1")
