@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -37,6 +37,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so has a shell what run
 logging.getLogger("consumers").setLevel(logging.WARNING)
 
 
+LOG_SHOWN = 20_000
+"""Characters of a server's log."""
+
+
 def says_what_it_shows(item: pytest.Item) -> bool:
     """Whether a test has a docstring of one sentence."""
     function = getattr(item, "function", None)
@@ -56,6 +60,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(120 + settings().max_examples // 4))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers of a failed test have printed last."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Server):
+                report.sections.append((f"log of {name}", value.log()[-LOG_SHOWN:]))
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
