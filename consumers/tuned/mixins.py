@@ -174,8 +174,9 @@ class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
         if (waited := monotonic() - queued_at) > self.thread_wait_threshold:
             logger.warning("%s waited %.1f s for a thread", self.scope["path"], waited)
         # As sync_to_async does: async_to_sync in the handler then runs on the server's event loop.
-        SyncToAsync.threadlocal.main_event_loop = loop
-        SyncToAsync.threadlocal.main_event_loop_pid = getpid()
+        thread = SyncToAsync.threadlocal
+        if getattr(thread, "main_event_loop", None) is not loop:  # getpid() is a system call
+            thread.main_event_loop, thread.main_event_loop_pid = loop, getpid()
         _handler(self, event)(event)
 
 
