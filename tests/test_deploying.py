@@ -1,5 +1,6 @@
 """What docs/deploying.md says, with its settings and commands, and nginx as it configures it."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -18,8 +19,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
-from websockets.sync.client import connect
 
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server
@@ -172,14 +173,17 @@ def scope_over_http(front: Nginx) -> Any:
 
 
 def scope_over_websocket(front: Nginx) -> Any:
-    tcp = socket.create_connection(("127.0.0.1", front.port), source_address=(CLIENT, 0))
-    with connect(
-        f"wss://localhost:{front.port}/app/scope/websocket/",
-        sock=tcp,
-        ssl=ssl.create_default_context(cafile=str(front.authority)),
-        additional_headers=FORGED,
-    ) as client:
-        return json.loads(client.recv())
+    async def ask() -> Any:
+        async with connect(
+            f"wss://localhost:{front.port}/app/scope/websocket/",
+            host="127.0.0.1",
+            local_addr=(CLIENT, 0),
+            ssl=ssl.create_default_context(cafile=str(front.authority)),
+            additional_headers=FORGED,
+        ) as client:
+            return json.loads(await client.recv())
+
+    return asyncio.run(ask())
 
 
 @pytest.mark.asyncio
@@ -228,7 +232,10 @@ def test_the_access_log_has_no_tokens(front: Nginx, behind: Server) -> None:
     """Query strings are in neither nginx's nor the server's access log."""
     scope_over_http(front)
 
-    assert f"{CLIENT} [" in front.access_log.read_text()
+    deadline = time.monotonic() + 20
+    while f"{CLIENT} [" not in front.access_log.read_text():  # written after the response
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert "hunter2" not in front.access_log.read_text() + behind.log()
 
 
