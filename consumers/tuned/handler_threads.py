@@ -13,20 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-
-class Call:
-    """A function, and the future of an event loop that waits for it."""
-
-    __slots__ = ("calls", "error", "function", "future", "loop")
-
-    def __init__(
-        self, function: Callable[[], object], loop: AbstractEventLoop, calls: "LoopCalls"
-    ) -> None:
-        self.function, self.loop, self.calls = function, loop, calls
-        self.future: Future[None] = loop.create_future()
-        self.error: BaseException | None = None
+Call = tuple["Future[None]", "LoopCalls", Callable[..., object], tuple[Any, ...]]
+"""The future that waits for it, the calls of its event loop, a function and its arguments."""
 
 
 class HandlerThreads:
@@ -112,18 +103,19 @@ class HandlerThreads:
     def _take_calls(self) -> None:
         while self._calls:
             try:
-                call = self._calls.popleft()
+                future, calls, function, arguments = self._calls.popleft()
             except IndexError:  # another thread has taken it
                 return
             if self._calls:
                 self._let_one_come()
-            if not call.future.cancelled():
+            error = None
+            if not future.cancelled():
                 try:
-                    call.function()
-                except BaseException as error:  # noqa: BLE001 # it is raised where the call is awaited
-                    call.error = error
-            call.calls.finish(call)
-            del call  # or an idle thread keeps a connection alive
+                    function(*arguments)
+                except BaseException as raised:  # noqa: BLE001 # it is raised where the call is awaited
+                    error = raised
+            calls.finish(future, error)
+            del future, calls, function, arguments, error  # or an idle thread keeps a connection
 
     def shutdown(self) -> None:
         """Wait until all calls are finished, and end the threads."""
@@ -141,40 +133,40 @@ class LoopCalls:
 
     def __init__(self, threads: HandlerThreads) -> None:
         self._threads = threads
-        self._finished: deque[Call] = deque()
+        self._finished: deque[tuple[Future[None], BaseException | None]] = deque()
         self._wakes = False
 
-    def run(self, function: Callable[[], object]) -> "Future[None]":
+    def run(self, function: Callable[..., object], *arguments: Any) -> "Future[None]":
         """Call ``function`` on a thread. The future ends with it, or with its exception."""
-        call = Call(function, get_running_loop(), self)
+        future: Future[None] = get_running_loop().create_future()
         try:
-            self._threads.submit(call)
+            self._threads.submit((future, self, function, arguments))
         except RuntimeError:
-            call.future.cancel()  # it is still in the queue
+            future.cancel()  # the call is still in the queue
             raise
-        return call.future
+        return future
 
-    def finish(self, call: Call) -> None:
+    def finish(self, future: "Future[None]", error: BaseException | None) -> None:
         """Called by a thread."""
-        self._finished.append(call)
+        self._finished.append((future, error))
         if not self._wakes:
             self._wakes = True
             with suppress(RuntimeError):  # the loop is closed: the call is not awaited any more
-                call.loop.call_soon_threadsafe(self._deliver)
+                future.get_loop().call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         # In this order: a thread that has read True has appended its call before, so it is found.
         self._wakes = False
         while self._finished:
-            call = self._finished.popleft()
-            if call.future.done():  # cancelled
+            future, error = self._finished.popleft()
+            if future.done():  # cancelled
                 continue
-            if call.error is None:
-                call.future.set_result(None)
-            elif isinstance(call.error, StopIteration):  # which a coroutine cannot raise
-                call.future.set_exception(RuntimeError("a handler raised StopIteration"))
+            if error is None:
+                future.set_result(None)
+            elif isinstance(error, StopIteration):  # which a coroutine cannot raise
+                future.set_exception(RuntimeError("a handler raised StopIteration"))
             else:
-                call.future.set_exception(call.error)
+                future.set_exception(error)
 
 
 _all: "WeakSet[HandlerThreads]" = WeakSet()

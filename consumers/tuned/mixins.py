@@ -161,9 +161,8 @@ class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
 
         async def dispatch(event: Any) -> None:
             # A copied context, as in sync_to_async, carries over such things as the language.
-            handle = partial(copy_context().run, self._handle, event, monotonic(), loop)
             try:
-                await run(handle)
+                await run(copy_context().run, self._handle, event, monotonic(), loop)
             finally:  # what a handler has sent before it raises an exception is sent too
                 while outbox:
                     await send(outbox.popleft())

@@ -8,12 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from consumers.tuned import handler_threads
-from consumers.tuned.handler_threads import Call, HandlerThreads, LoopCalls
+from consumers.tuned.handler_threads import HandlerThreads, LoopCalls
 from sandbox.processes.servers import ROOT
 from tests.support.interleavings import DeadlockError, Schedule, schedules
 
@@ -82,9 +82,6 @@ class SteppingLoop:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
 
-    def create_future(self) -> Any:
-        return FutureOfTest()
-
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
         self.schedule.step()
         self.schedule.spawn(partial(self.run, callback))
@@ -98,6 +95,12 @@ class SteppingLoop:
 
 class FutureOfTest:
     result: object = "none"
+
+    def __init__(self, loop: SteppingLoop) -> None:
+        self.loop = loop
+
+    def get_loop(self) -> SteppingLoop:
+        return self.loop
 
     def done(self) -> bool:
         return self.result != "none"
@@ -114,16 +117,16 @@ def test_no_wake_up_is_ever_lost() -> None:
     count = 0
     for schedule in schedules(delays=4):
         calls = SteppingCalls(schedule)
-        loop: Any = SteppingLoop(schedule)
-        finished = [Call(print, loop, calls) for _ in range(3)]
+        loop = SteppingLoop(schedule)
+        futures: list[Any] = [FutureOfTest(loop) for _ in range(3)]
 
-        def finish(*some: Call) -> None:
-            for call in some:
-                call.calls.finish(call)
+        def finish(*some: Any, calls: LoopCalls = calls) -> None:
+            for future in some:
+                calls.finish(future, None)
 
-        schedule.run(partial(finish, *finished[:2]), partial(finish, finished[2]))
+        schedule.run(partial(finish, *futures[:2]), partial(finish, futures[2]))
         count += 1
-        assert all(call.future.done() for call in finished), schedule.taken
+        assert all(future.done() for future in futures), schedule.taken
     assert count > 1000
 
 
@@ -180,18 +183,19 @@ def test_no_call_ever_waits_while_a_thread_could_run_it(
     count = 0
     for schedule in schedules(delays=3):
         threads = SteppingThreads(most, schedule)
-        calls, loop = LoopCalls(threads), cast(Any, SteppingLoop(schedule))
+        calls, loop = LoopCalls(threads), SteppingLoop(schedule)
         arrived: list[int] = []
         meet = partial(_meet, schedule, arrived, together)
 
         def submit(
             threads: HandlerThreads = threads,
-            loop: Any = loop,
-            calls: Any = calls,
+            loop: SteppingLoop = loop,
+            calls: LoopCalls = calls,
             meet: Any = meet,
         ) -> None:
             for _ in range(max(together, submitters) // submitters):
-                threads.submit(Call(meet, loop, calls))
+                future: Any = FutureOfTest(loop)
+                threads.submit((future, calls, meet, ()))
 
         monkeypatch.setattr(handler_threads, "Lock", partial(SteppingLock, schedule))
         monkeypatch.setattr(handler_threads, "Thread", partial(GreenThread, schedule))
