@@ -43,6 +43,10 @@ class Difference:
     servers: tuple[str, ...] = SERVERS
     raises: str = ""
     """How the exception that ended the connection or the request begins in the server's log."""
+    cure: str = ""
+    """What to do about it: a flag, a file of ``routing/``, or what a proxy in front does."""
+    link: str = ""
+    """URL of the maintainers' issue, or of their documentation."""
 
     def covers(self, probe: str, exhibit: str, server: str) -> bool:
         return (
@@ -67,7 +71,7 @@ ALL = ("*",)
 CAREFUL = tuple(f"{name}/*" for name, edition in EDITIONS.items() if edition.keeps_contract)
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
-_SERVERS = (
+OF_SERVERS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
@@ -412,4 +416,4 @@ _TUTORIAL = (
     ),
 )
 
-DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)
+DIFFERENCES: tuple[Difference, ...] = (*OF_SERVERS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)

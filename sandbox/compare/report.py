@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from consumers.catalogue import Edition, Exhibit
+from sandbox.compare.differences import Difference
 from sandbox.compare.engine import Cell, Target, Verdict
 from sandbox.compare.observations import Observations
 from sandbox.compare.probe import Probe
@@ -45,8 +46,8 @@ class ServerRow:
     probes: list[Probe]
     seen: tuple[tuple[Observations, ...], ...]
     """For each server, in their order: what its exhibits show, each once."""
-    reasons: list[str]
-    """Each once."""
+    differences: list[Difference]
+    """Each reason once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,9 @@ class Report:
                 probes, cells = found.setdefault(seen, ([], []))
                 probes.append(probe)
                 cells += chain.from_iterable(rows)
-        return [ServerRow(probes, seen, _reasons(cells)) for seen, (probes, cells) in found.items()]
+        return [
+            ServerRow(probes, seen, _differences(cells)) for seen, (probes, cells) in found.items()
+        ]
 
     def _short_names(self, ids: set[str]) -> str:
         """Name exhibits in short: those of a whole edition, or all its WebSockets, together."""
@@ -169,5 +172,7 @@ class Report:
         return ", ".join(names)
 
 
-def _reasons(cells: Iterable[Cell]) -> list[str]:
-    return list(dict.fromkeys(cell.difference.reason for cell in cells if cell.difference))
+def _differences(cells: Iterable[Cell]) -> list[Difference]:
+    return list(
+        {cell.difference.reason: cell.difference for cell in cells if cell.difference}.values()
+    )

@@ -12,7 +12,7 @@ from sandbox.compare.output.words import in_words, reason, seen_in_words
 from sandbox.compare.report import LEGEND, Report
 from sandbox.processes.machine import machine, versions
 
-SCHEMA = 2
+SCHEMA = 3
 LONGEST_TEXT = 1000
 
 
@@ -55,6 +55,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "verdict": cell.verdict,
         "seen": _observations(cell.seen, seen_in_words(cell)),
         "reason": reason(cell),
+        "cure": cell.difference.cure if cell.difference else "",
+        "link": cell.difference.link if cell.difference else "",
         "seconds": round(cell.seconds, 6),
         "frames": [
             {

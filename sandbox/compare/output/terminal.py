@@ -104,6 +104,8 @@ def _show_cells(report: Report, console: Console, verdict: Verdict, heading: str
             ("contract", "" if row.probes[1:] else in_words(row.cell.expected)),
             ("seen", seen_in_words(row.cell)),
             ("because", reason(row.cell)),
+            ("to do", row.cell.difference.cure if row.cell.difference else ""),
+            ("see", row.cell.difference.link if row.cell.difference else ""),
         ):
             if words:
                 console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2), expand=False))

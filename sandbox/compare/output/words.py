@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import takewhile
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from sandbox.compare.engine import Cell
 from sandbox.compare.observations import (
@@ -62,6 +63,15 @@ def reason(cell: Cell) -> str:
         declared = in_words(cell.difference.seen[cell.probe])
         return f"“{declared}” is declared: {cell.difference.reason}"
     return cell.difference.reason
+
+
+def issue_name(link: str) -> str:
+    """Shorten the URL of an issue as GitHub does, that of a page to its host and path."""
+    parts = urlsplit(link)
+    match parts.path.strip("/").split("/"):
+        case [_, repository, "issues" | "pull" | "discussions", number]:
+            return f"{repository}#{number}"
+    return parts.netloc + parts.path
 
 
 def alternatives(seen: tuple[Observations, ...]) -> str:
