@@ -4,13 +4,15 @@
 """
 
 import re
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
 
-from sandbox.compare.differences import OF_SERVERS
+from consumers.catalogue import CATALOGUE
+from sandbox.compare.differences import OF_SERVERS, Difference
+from sandbox.compare.engine import Cell, Target
+from sandbox.compare.observations import Closed
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.markdown import as_markdown
@@ -37,20 +39,21 @@ def test_the_page_has_each_difference_of_a_server() -> None:
         assert {row.reason in page, row.cure in page, row.link in page} == {True}, row
 
 
-def test_every_output_says_what_to_do_and_where_to_read_on(readme_report: Report) -> None:
+def test_every_output_says_what_to_do_and_where_to_read_on() -> None:
     """A declared difference is shown with its cure and its link, whatever the output."""
-    cells = readme_report.of("declared")
-    difference = cells[0].difference
-    assert difference
-    mended = replace(cells[0], difference=replace(difference, cure=CURE, link=LINK))
-    report = replace(readme_report, cells=(mended, *cells[1:]))
+    exhibit = CATALOGUE[0]
+    seen = (Closed(1006),)
+    difference = Difference("It is so.", ("*",), {"null": seen}, cure=CURE, link=LINK)
+    cell = Cell("uvicorn", exhibit.id, "null", "declared", seen, seen, difference)
+    target = Target("uvicorn", "1.0", "http://127.0.0.1:1")
+    report = Report("2026-01-01T00:00:00+00:00", 1.0, (target,), (exhibit,), (cell,))
     terminal = StringIO()
     show(report, Console(file=terminal, width=100))
 
     assert f"to do: {CURE}\n  see: {LINK}\n" in terminal.getvalue()
     assert as_html(report).count(f'{CURE} <a href="{LINK}">{LINK}</a>') == 2
     assert f'"cure": "{CURE}",\n   "link": "{LINK}"' in as_json(report)
-    assert f"{CURE} ([daphne#374]({LINK}))" in as_markdown(report)
+    assert f"It is so. {CURE} ([daphne#374]({LINK}))" in as_markdown(report)
 
 
 def write() -> None:
