@@ -17,6 +17,7 @@ from routing.host import HostValidator  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.prefix import under_prefix  # noqa: E402 # needs the apps
 from routing.proxy import behind_proxy  # noqa: E402 # needs the apps
+from routing.servers import as_specified  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_memory, report_redis  # noqa: E402 # needs the apps
 from sandbox.database.waiting import limit_waiting  # noqa: E402 # needs the apps
@@ -33,6 +34,7 @@ application = HostValidator(
 application = under_prefix(application, settings.ROOT_PATH)
 if settings.BEHIND_PROXY:
     application = behind_proxy(application)
+application = as_specified(application)
 
 connection_created.connect(limit_waiting)  # of servers: a migration may take its time
 report_memory()

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from consumers.catalogue import EDITIONS
 from sandbox.compare.observations import (
+    Answers,
     Closed,
     Disconnect,
     Early,
@@ -71,7 +72,7 @@ ALL = ("*",)
 CAREFUL = tuple(f"{name}/*" for name, edition in EDITIONS.items() if edition.keeps_contract)
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
-OF_SERVERS = (
+_CONNECTIONS = (
     Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
@@ -165,6 +166,146 @@ OF_SERVERS = (
         ("hypercorn",),
     ),
 )
+
+PROXY = "Behind nginx: nginx refuses it with 400."
+HYPER = "https://github.com/hyperium/hyper/issues/4123"
+GOOD, LAST = Response(200, Reply('{"message":"hi"}')), Response(200, Reply('{"message":"last"}'))
+ANSWERED, BOTH_ANSWERED = Answers((GOOD,)), Answers((GOOD, LAST))
+
+_RAW_HTTP = (
+    Difference(
+        "Daphne and Granian, and Uvicorn with httptools, pass on a request without a Host.",
+        ALL,
+        {"no-host": (ANSWERED,)},
+        ("daphne", "uvicorn", "granian"),
+        cure=PROXY,
+    ),
+    Difference(
+        "Daphne has 16 KiB for the request line and all headers together, and drops a connection "
+        "without an answer when there are more.",
+        ALL,
+        _each(("long-line", "long-header"), Answers(())),
+        ("daphne",),
+        cure="Send what is long in the body.",
+        link="https://docs.twisted.org/en/stable/api/twisted.web.http.HTTPChannel.html",
+    ),
+    Difference(
+        "Hypercorn ignores the Content-Length, and keeps the connection, which RFC 9112 forbids.",
+        ALL,
+        {"length-and-chunks": (BOTH_ANSWERED,)},
+        ("hypercorn",),
+        cure=PROXY,
+    ),
+    Difference(
+        "Granian ignores the Content-Length and closes the connection, which RFC 9112 allows.",
+        ALL,
+        {"length-and-chunks": (ANSWERED,)},
+        ("granian",),
+        cure=PROXY,
+        link=HYPER,
+    ),
+    Difference(
+        "Hypercorn and Granian read two equal Content-Lengths as one, which RFC 9112 allows.",
+        ALL,
+        {"length-twice": (BOTH_ANSWERED,)},
+        ("hypercorn", "granian"),
+        cure=PROXY,
+    ),
+    Difference(
+        "Uvicorn and Granian look at the last Transfer-Encoding only, and pass on a body that is "
+        "still encoded.",
+        ALL,
+        {"gzip-and-chunks": (BOTH_ANSWERED,)},
+        ("uvicorn", "granian"),
+        cure="Behind nginx: nginx refuses it with 501.",
+    ),
+    Difference(
+        "Hypercorn refuses a Transfer-Encoding other than chunked with 501, as RFC 9112 has it.",
+        ALL,
+        {"gzip-and-chunks": (Answers((Response(501),)),)},
+        ("hypercorn",),
+    ),
+    Difference(
+        "Daphne and Hypercorn join the lines of a folded header, which RFC 9112 allows.",
+        ALL,
+        {"folded-header": (ANSWERED,)},
+        ("daphne", "hypercorn"),
+    ),
+    Difference(
+        "Hypercorn and Granian take a line feed for the end of a line, which RFC 9112 allows.",
+        ALL,
+        {"bare-line-feeds": (ANSWERED,)},
+        ("hypercorn", "granian"),
+    ),
+    Difference(
+        "Daphne takes a line feed for a part of the line, whose end it waits for.",
+        ALL,
+        {"bare-line-feeds": (Answers((), ended=False),)},
+        ("daphne",),
+    ),
+    Difference(
+        "Granian answers 500 where a body is broken, Hypercorn 400; to a truncated one Daphne and "
+        "Uvicorn do not answer.",
+        ALL,
+        _each(("bad-chunk", "truncated-body"), Answers((Response(500),))),
+        ("granian",),
+        cure="Behind nginx: nginx passes on no broken body.",
+    ),
+    Difference(
+        "Hypercorn refuses a body that is not complete; Daphne and Uvicorn close the connection.",
+        ALL,
+        {"truncated-body": (Answers((Response(400),)),)},
+        ("hypercorn",),
+    ),
+    Difference(
+        "Uvicorn with httptools loses the body of a request that offers to upgrade, and runs what "
+        "follows as requests of their own.",
+        ALL,
+        {"upgrade-with-body": (Answers((Response(400),)),)},
+        ("uvicorn",),
+        cure="`routing/servers.py` refuses such a request and closes the connection; with "
+        "`--http h11` it is answered; the nginx of docs/deploying.md passes on no Upgrade but a "
+        "WebSocket's.",
+        link="https://github.com/Kludex/uvicorn/issues/2722",
+    ),
+    Difference(
+        "Uvicorn never answers a WebSocket handshake by POST that has a body.",
+        ALL,
+        {"upgrade-by-post": (Answers((), ended=False),)},
+        ("uvicorn",),
+        cure="The nginx of docs/deploying.md passes on an Upgrade with GET only.",
+    ),
+    Difference(
+        "Hypercorn reads a WebSocket handshake by POST as a usual request.",
+        ALL,
+        {"upgrade-by-post": (BOTH_ANSWERED,)},
+        ("hypercorn",),
+    ),
+    Difference(
+        "Granian makes a WebSocket of a handshake by POST: the path has none here, so it is a 404.",
+        ALL,
+        {"upgrade-by-post": (Answers((Response(404), LAST)),)},
+        ("granian",),
+        cure="The nginx of docs/deploying.md passes on an Upgrade with GET only.",
+    ),
+    Difference(
+        "Daphne, Uvicorn and Granian take a client that will send nothing more for one that has "
+        "left; Hypercorn answers it, as RFC 9112 wants.",
+        CAREFUL,
+        {"half-closed": (Answers(()),)},
+        ("daphne", "uvicorn", "granian"),
+        link="https://github.com/Kludex/uvicorn/issues/1264",
+    ),
+    Difference(
+        "Daphne reads what follows two slashes as a host.",
+        ALL,
+        {"two-slashes": (Refused(403),)},
+        ("daphne",),
+        cure="Begin a path with one slash.",
+    ),
+)
+
+OF_SERVERS = (*_CONNECTIONS, *_RAW_HTTP)
 
 # What stock lacks.
 

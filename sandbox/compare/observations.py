@@ -47,6 +47,15 @@ class Response:
     """Those that the probe looks at; None for one that is missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All that came back for bytes that were sent as they are."""
+
+    responses: tuple[Response, ...]
+    ended: bool = True
+    """Whether the server then ended the connection; otherwise nothing more came."""
+
+
 # The connection.
 
 
@@ -158,6 +167,7 @@ Observation: TypeAlias = (
     | BinaryMessage
     | Pong
     | Response
+    | Answers
     | Opened
     | Refused
     | Closed

@@ -12,23 +12,33 @@ from urllib.parse import urlsplit
 
 from websockets.frames import CloseCode, Opcode
 
+from sandbox import wire
 from sandbox.compare.observations import (
+    Answers,
     Closed,
     Disconnect,
     Early,
+    ErrorReply,
     Header,
     Neighbour,
     NoDelay,
     NoDisconnect,
     Observation,
     Opened,
+    Reply,
     Response,
     Scope,
 )
 from sandbox.compare.session import Payload, Session, reply_in
+from sandbox.wire.raw_http import read_all, responses_in
+from sandbox.wire.stream import open_stream
 
 DISCONNECT_SECONDS = 3.0
 TRIES = 4
+SEGMENT_SECONDS = 0.3
+"""Between two segments, so that the server reads each by itself."""
+QUIET_SECONDS = 5.0
+"""After so long without a byte there is nothing more to come."""
 
 
 class Step(Protocol):
@@ -126,8 +136,10 @@ class Open:
     subprotocols: tuple[str, ...] = ()
     compression: bool = False
     """Offer it."""
+    before: str = ""
+    """What stands in front of the exhibit's path."""
     suffix: str = ""
-    """What follows the exhibit's path."""
+    """What follows it."""
     room: str = ""
     """The name of a room as it stands in the URL, percent-encoded."""
     host: str = ""
@@ -135,7 +147,7 @@ class Open:
 
     async def run(self, session: Session) -> Observation:
         connection = await session.open(
-            path=session.exhibit.url_in(self.room or session.room) + self.suffix,
+            path=self.before + session.exhibit.url_in(self.room or session.room) + self.suffix,
             headers=_host(session, self.host),
             origin=self.origin
             and self.origin.format(origin=session.url, hostname=urlsplit(session.url).hostname),
@@ -250,6 +262,45 @@ class Request:
 
 def _host(session: Session, host: str) -> tuple[Header, ...]:
     return (("Host", host.format(hostname=urlsplit(session.url).hostname)),) if host else ()
+
+
+@dataclass(frozen=True, slots=True)
+class SendRaw:
+    """Send bytes over TCP as they are; look at all that comes back."""
+
+    segments: tuple[bytes, ...]
+    """``{path}`` stands for the exhibit's path, ``{host}`` for the server's Host."""
+    half_close: bool = False
+    """Then say that nothing more will come, and go on reading."""
+
+    async def run(self, session: Session) -> Answers:
+        parts = urlsplit(session.url)
+        async with open_stream(session.url, session.trace) as stream:
+            for number, segment in enumerate(self.segments):
+                if number:
+                    await asyncio.sleep(SEGMENT_SECONDS)
+                data = segment.replace(b"{path}", session.target.encode())
+                data = data.replace(b"{host}", parts.netloc.encode())
+                stream.record("bytes", data, sent=True)
+                await stream.write(data)
+            if self.half_close:
+                await asyncio.sleep(SEGMENT_SECONDS)
+                stream.half_close()
+            received, ended = await read_all(stream, QUIET_SECONDS)
+        return Answers(
+            tuple(
+                Response(status, _compact(reply_in(wire.Response(status, [], body))))
+                for status, body in responses_in(received)
+            ),
+            ended,
+        )
+
+
+def _compact(reply: Reply | ErrorReply | None) -> Reply | ErrorReply | None:
+    """Write JSON without spaces: what is looked at is the server, and not the codec."""
+    if not isinstance(reply, Reply):
+        return reply
+    return Reply(json.dumps(json.loads(reply.text), ensure_ascii=False, separators=(",", ":")))
 
 
 # The scope.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from sandbox.compare.engine import Cell
 from sandbox.compare.observations import (
+    Answers,
     BinaryMessage,
     BrokenHandshake,
     Closed,
@@ -112,6 +113,8 @@ def _words(seen: Observation | OneOf, *, with_details: bool = False) -> str:  # 
             if reply is not None:
                 words += f" {_words(reply, with_details=with_details)}"
             return ", ".join([words, *(f"{name}: {value or 'none'}" for name, value in headers)])
+        case Answers(responses=responses, ended=ended):
+            return ", ".join([*map(_words, responses), "end" if ended else "nothing more"])
         case Opened(subprotocol=subprotocol, compressed=compressed):
             further = [f"subprotocol {subprotocol}"] * bool(subprotocol) + [
                 "compressed"

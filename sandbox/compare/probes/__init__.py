@@ -3,6 +3,7 @@
 One file a group, each a table of data. The replies are written out, for the tables state the
 contract a second time, independently of consumers/contract.py. Where the servers differ, they state
 what is seen on Daphne, the server that Channels brings; what the others do is in differences.py.
+Only raw_http.py states what HTTP has, for Daphne too.
 
 An edition names its table in the catalogue: ``Edition.probes`` is a key of TABLES.
 """
@@ -19,6 +20,7 @@ from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
 from sandbox.compare.probes.messages import MESSAGES
 from sandbox.compare.probes.numbers import NUMBERS
+from sandbox.compare.probes.raw_http import RAW_HTTP
 from sandbox.compare.probes.recovery import RECOVERY
 from sandbox.compare.probes.requests import REQUESTS
 from sandbox.compare.probes.rooms import ACCEPT, ROOM, ROOM_HTTP
@@ -52,6 +54,7 @@ CONTRACT: tuple[Probe, ...] = (
     *HANDSHAKE,
     *HOSTS,
     *HTTP,
+    *RAW_HTTP,
 )
 
 NOT_IN_ROOMS = {
@@ -62,6 +65,8 @@ NOT_IN_ROOMS = {
     # The server's own caps are the same as elsewhere.
     "over-1-mib",
     "over-16-mib",
+    # So is what they make of HTTP.
+    *(probe.id for probe in RAW_HTTP),
     # Over HTTP only POST brings a message; GET follows the room.
     *(probe.id for probe in HTTP if not probe.id.startswith(("method-", "encoding-gzip", "http-"))),
 }
