@@ -22,6 +22,8 @@ from django.core.management import call_command
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
+from sandbox.compare.probes.raw_http import RAW_HTTP
+from sandbox.compare.steps import SendRaw
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server
 from sandbox.wire import (
@@ -34,6 +36,8 @@ from sandbox.wire import (
 from sandbox.wire import (
     http as request,
 )
+from sandbox.wire.raw_http import read_all, responses_in
+from sandbox.wire.stream import Stream
 from tests.support.deployment import (
     COMMANDS,
     HOST,
@@ -426,3 +430,45 @@ def test_settings_and_nginx_have_the_same_names() -> None:
     assert set(re.findall(r"server_name (\S+);", documented("nginx"))) == {HOST}
     assert re.findall(r"location (\S+) ", documented("nginx")) == ["/app/"]
     assert {f"ALLOWED_HOSTS={HOST}", "ROOT_PATH=/app"} < set(documented_settings)
+
+
+RAW = {
+    probe.id: step.segments
+    for probe in RAW_HTTP
+    for step in probe.steps
+    if isinstance(step, SendRaw) and not step.half_close
+}
+BY_NGINX = {
+    "requests-at-once": [200, 200, 200],
+    "expect-continue": [100, 200],
+    "absolute-target": [200],
+    "gzip-and-chunks": [501],
+    "bare-line-feeds": [200],
+    "upgrade-with-body": [200, 200],
+    "upgrade-by-post": [200, 200],
+    "long-line": [414],
+}
+"""What is not refused with 400."""
+
+
+def test_nginx_makes_all_servers_alike(deployment: tuple[Server, dict[str, Nginx]]) -> None:
+    """Behind nginx each server gives the same to what it reads in its own way without."""
+    site = deployment[1]["kept"]
+    trust = ssl.create_default_context(cafile=str(site.authority))
+
+    async def statuses(segments: tuple[bytes, ...]) -> list[int]:
+        connection = await asyncio.open_connection("localhost", site.port, ssl=trust)
+        stream = Stream(*connection, None)
+        for segment in segments:
+            data = segment.replace(b"{path}", b"/app/echo/async-http/")
+            await stream.write(data.replace(b"{host}", b"localhost"))
+        received, _ = await read_all(stream, 20.0)
+        stream.abort()
+        await stream.wait_closed()
+        return [status for status, _ in responses_in(received)]
+
+    async def ask() -> dict[str, list[int]]:
+        seen = await asyncio.gather(*map(statuses, RAW.values()))
+        return dict(zip(RAW, seen, strict=True))
+
+    assert asyncio.run(ask()) == {id_: BY_NGINX.get(id_, [400]) for id_ in RAW}

@@ -230,12 +230,14 @@ _RAW_HTTP = (
         ALL,
         {"folded-header": (ANSWERED,)},
         ("daphne", "hypercorn"),
+        cure=PROXY,
     ),
     Difference(
         "Hypercorn and Granian take a line feed for the end of a line, which RFC 9112 allows.",
         ALL,
         {"bare-line-feeds": (ANSWERED,)},
         ("hypercorn", "granian"),
+        cure="Behind nginx: it is answered by every server.",
     ),
     Difference(
         "Daphne takes a line feed for a part of the line, whose end it waits for.",
@@ -244,8 +246,8 @@ _RAW_HTTP = (
         ("daphne",),
     ),
     Difference(
-        "Granian answers 500 where a body is broken, Hypercorn 400; to a truncated one Daphne and "
-        "Uvicorn do not answer.",
+        "Granian answers 500 to a broken body; the others refuse it with 400 or close the "
+        "connection.",
         ALL,
         _each(("bad-chunk", "truncated-body"), Answers((Response(500),))),
         ("granian",),
@@ -290,10 +292,11 @@ _RAW_HTTP = (
     ),
     Difference(
         "Daphne, Uvicorn and Granian take a client that will send nothing more for one that has "
-        "left; Hypercorn answers it, as RFC 9112 wants.",
+        "left; Hypercorn answers it.",
         CAREFUL,
         {"half-closed": (Answers(()),)},
         ("daphne", "uvicorn", "granian"),
+        cure="Let a client keep its side open until it has the response.",
         link="https://github.com/Kludex/uvicorn/issues/1264",
     ),
     Difference(
