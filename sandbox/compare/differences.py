@@ -265,8 +265,8 @@ _RAW_HTTP = (
         ALL,
         {"upgrade-with-body": (Answers((Response(400),)),)},
         ("uvicorn",),
-        cure="`routing/servers.py` refuses such a request and closes the connection; with "
-        "`--http h11` it is answered; the nginx of docs/deploying.md passes on no Upgrade but a "
+        cure="The file routing/servers.py refuses such a request and closes the connection; with "
+        "--http h11 it is answered; the nginx of docs/deploying.md passes on no Upgrade but a "
         "WebSocket's.",
         link="https://github.com/Kludex/uvicorn/issues/2722",
     ),
