@@ -7,7 +7,7 @@ application:
 
 What it mends:
 
-- On Granian the port of a client is a string (``scope["client"]``). It becomes a number.
+- On Granian ports are strings, in ``scope["client"]`` and ``scope["server"]``: now numbers.
 - Over HTTP/2 a browser sends each cookie in a field of its own. Granian does not join them, and
   neither do Django and Channels: of two cookies one is lost
   (github.com/emmett-framework/granian/issues/539). They are joined.
@@ -50,9 +50,10 @@ def as_specified(application: Any) -> Any:
 
 def _as_specified(scope: Any) -> Any:
     specified = dict(scope)
-    if client := scope.get("client"):
-        host, port = client
-        specified["client"] = [host, int(port) if isinstance(port, str) else port]
+    for end in ("client", "server"):
+        if address := scope.get(end):
+            host, port = address
+            specified[end] = [host, int(port) if isinstance(port, str) else port]
     if scope["path"].startswith(("http://", "https://")):
         specified["path"] = urlsplit(scope["path"]).path or "/"
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]

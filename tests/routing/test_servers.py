@@ -1,6 +1,8 @@
 """Requests that a server passes on in another way than the ASGI specification has it."""
 
 import asyncio
+import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -45,8 +47,10 @@ def specified(**scope: Any) -> Any:
     ],
 )
 def test_a_port_is_a_number(given: Any, expected: Any) -> None:
-    """The client's port is a number or None, also where the server passes on a string."""
-    assert specified(client=given)["client"] == expected
+    """A port is a number or None, also where the server passes on a string."""
+    scope = specified(client=given, server=given)
+
+    assert scope["client"] == scope["server"] == expected
 
 
 def test_cookies_are_joined() -> None:
@@ -136,3 +140,30 @@ def test_what_uvicorn_logs_is_documented(uvicorn: Server) -> None:
 
     assert "ASGI callable returned without completing handshake." in uvicorn.log()
     assert "UnicodeDecodeError" in uvicorn.log()
+
+
+@pytest.mark.parametrize("name", ["hypercorn", "granian"])
+def test_http_2_is_as_specified(name: str) -> None:
+    """Over HTTP/2 a consumer knows each of two cookies, and ports as numbers."""
+    if name not in installed():
+        pytest.skip(f"{name} is not installed.")
+    http_2 = pytest.importorskip("h2.connection", reason="Hypercorn brings h2.")
+    client = http_2.H2Connection()
+    client.initiate_connection()
+    request = {":method": "GET", ":path": "/scope/async-http/", ":scheme": "http"}
+    cookies = [("cookie", "a=1"), ("cookie", "b=2")]
+    headers = [*request.items(), (":authority", "127.0.0.1"), *cookies]
+    client.send_headers(1, headers, end_stream=True)
+    body = b""
+    with serve(name) as server, socket.create_connection(("127.0.0.1", server.port), 20) as stream:
+        stream.sendall(client.data_to_send())
+        while not body.endswith(b"}}"):
+            received = stream.recv(65_536)
+            assert received
+            for event in client.receive_data(received):
+                body += getattr(event, "data", None) or b""
+            stream.sendall(client.data_to_send())
+        seen = json.loads(body)
+
+        assert list(seen["cookies"]) == ["a", "b"]
+        assert [type(seen[end][1]) for end in ("client", "server")] == [int, int]
