@@ -26,6 +26,7 @@ from sandbox.compare.observations import (
     Response,
 )
 from sandbox.compare.probe import nested, sized
+from sandbox.compare.probes.raw_websocket import EARLY, EARLY_BACK
 from sandbox.compare.steps import request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
@@ -70,6 +71,7 @@ def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
 
 ALL = ("*",)
 CAREFUL = tuple(f"{name}/*" for name, edition in EDITIONS.items() if edition.keeps_contract)
+NGINX_WAITS = "nginx sends such bytes on only after the handshake, and they are answered."
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
 
 _CONNECTIONS = (
@@ -164,6 +166,57 @@ _CONNECTIONS = (
         CAREFUL,
         {"close-after-error": (ErrorReply("invalid_json"), Disconnect(1006))},
         ("hypercorn",),
+    ),
+    Difference(
+        "Hypercorn answers 400 to any byte that comes before its own answer to the handshake, and "
+        "leaves a consumer that is connected already.",
+        ALL,
+        {"early-frame": (Refused(400),), "early-frame-end": (Refused(400), Disconnect(1006))},
+        ("hypercorn",),
+        cure=f"routing/hypercorn.py ends that consumer, which would wait for ever. {NGINX_WAITS}",
+        link="https://github.com/davidbrochart/anycorn/pull/69",
+    ),
+    Difference(
+        "Granian answers a message that comes before its own answer to the handshake; Daphne and "
+        "Uvicorn lose it.",
+        CAREFUL,
+        {"early-frame": (Opened(), EARLY_BACK)},
+        ("granian",),
+        cure=NGINX_WAITS,
+    ),
+    Difference(
+        "Daphne refuses the same subprotocol twice, as RFC 6455 has it; the others take it.",
+        ALL,
+        {"subprotocol-twice": (Opened(),)},
+        ALL_BUT_DAPHNE,
+    ),
+    Difference(
+        "Daphne fails on a subprotocol that is not ASCII, with a traceback in its log; Uvicorn "
+        "refuses it.",
+        ALL,
+        {"subprotocol-not-ascii": (Refused(400),)},
+        ("uvicorn",),
+        link="https://github.com/django/daphne/pull/565",
+    ),
+    Difference(
+        "Hypercorn does not answer a handshake whose subprotocol is not ASCII.",
+        ALL,
+        {"subprotocol-not-ascii": (Closed(1006),)},
+        ("hypercorn",),
+    ),
+    Difference(
+        "Granian takes a subprotocol that is not ASCII.",
+        ALL,
+        {"subprotocol-not-ascii": (Opened(),)},
+        ("granian",),
+    ),
+    Difference(
+        "Hypercorn knows only the subprotocols of the last line.",
+        ALL,
+        {"subprotocol-lines": (Reply("superchat"),)},
+        ("hypercorn",),
+        cure="Clients put all of them into one line, as browsers do.",
+        link="https://github.com/python-hyper/wsproto/issues/175",
     ),
 )
 
@@ -472,6 +525,12 @@ _TUTORIAL = (
         "json.dumps puts a space after a colon and escapes what is not ASCII.",
         TUTORIAL,
         {"reply-bytes": (Reply(r'{"message": ["\u00e9", "\u00e9", 1.0]}'),)},
+    ),
+    Difference(
+        "json.dumps puts a space after a colon, and Granian answers a message that comes early.",
+        WEBSOCKETS,
+        {"early-frame": (Opened(), Reply(EARLY))},
+        ("granian",),
     ),
     Difference(
         "json.loads guesses the encoding of bytes, and takes a byte order mark.",

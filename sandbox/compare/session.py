@@ -75,9 +75,12 @@ class Session:
         return urlsplit(self.url).path + self.path
 
     async def open(self, on: int = 1, path: str = "", **handshake: Any) -> wire.WebSocket:
-        connection = await self._connections.enter_async_context(
-            wire.websocket(self.url + (path or self.path), trace=self.trace, **handshake)
-        )
+        opening = wire.websocket(self.url + (path or self.path), trace=self.trace, **handshake)
+        try:
+            connection = await self._connections.enter_async_context(opening)
+        except wire.RefusedError as error:
+            self.addresses[on] = error.local_address
+            raise
         self._websockets[on] = connection
         self.addresses[on] = connection.local_address
         return connection

@@ -144,11 +144,15 @@ class Open:
     """The name of a room as it stands in the URL, percent-encoded."""
     host: str = ""
     """Instead of the server's own Host; ``{hostname}`` as above."""
+    headers: tuple[Header, ...] = ()
+    early: str | None = None
+    """A text message in the same segment as the handshake."""
 
     async def run(self, session: Session) -> Observation:
         connection = await session.open(
             path=self.before + session.exhibit.url_in(self.room or session.room) + self.suffix,
-            headers=_host(session, self.host),
+            headers=(*_host(session, self.host), *self.headers),
+            early=self.early,
             origin=self.origin
             and self.origin.format(origin=session.url, hostname=urlsplit(session.url).hostname),
             subprotocols=self.subprotocols,
@@ -342,6 +346,17 @@ class AskScope:
             is_authenticated=scope["user"]["is_authenticated"],
             shows_secret=self.secret in text,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AskSubprotocols:
+    """Connect with headers, and look at the subprotocols that the consumer knows."""
+
+    headers: tuple[Header, ...]
+
+    async def run(self, session: Session) -> Observation:
+        connection = await session.open(headers=self.headers)
+        return Reply(" ".join(json.loads(str(await connection.receive()))["subprotocols"]))
 
 
 def _pairs(pairs: Iterable[Iterable[str]]) -> tuple[Header, ...]:

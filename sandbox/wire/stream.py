@@ -20,9 +20,11 @@ Header = tuple[str, str]
 class RefusedError(Exception):
     """The server answered with another status than the one that opens what was asked for."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, local_address: str = "") -> None:
         super().__init__(f"refused with status {status}")
         self.status = status
+        self.local_address = local_address
+        """What the server called its client, as ``host:port``."""
 
 
 class ClosedError(Exception):

@@ -59,16 +59,20 @@ class WebSocket:
     def local_address(self) -> str:
         return self._stream.local_address
 
-    async def shake_hands(self, headers: Iterable[Header]) -> None:
+    async def shake_hands(self, headers: Iterable[Header], early: str | None = None) -> None:
         """Send the handshake with these headers added, a Host instead of its own.
 
-        Raises RefusedError, ClosedError.
+        A text message ``early`` is in the same write. Raises RefusedError, ClosedError.
         """
         request = self._protocol.connect()
         _add(headers, request.headers)
         self._protocol.send_request(request)
         self._stream.record("handshake", request.serialize(), sent=True)
-        await self._flush()
+        first = b"".join(self._protocol.data_to_send())
+        if early is not None:
+            self._stream.record("text", early.encode(), sent=True)
+            first += Frame(Opcode.TEXT, early.encode()).serialize(mask=True)
+        await self._stream.write(first)
         response: Response | None = None
         while response is None:
             data = await self._stream.read()
@@ -85,7 +89,7 @@ class WebSocket:
             if not data and response is None:
                 raise ClosedError(CloseCode.ABNORMAL_CLOSURE)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise RefusedError(response.status_code)
+            raise RefusedError(response.status_code, self.local_address)
         if isinstance(self._protocol.handshake_exc, InvalidHandshake):
             raise self._protocol.handshake_exc
 
@@ -199,11 +203,13 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
     subprotocols: Sequence[str] = (),
     compression: bool = False,
     headers: Iterable[Header] = (),
+    early: str | None = None,
     trace: Trace | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 # a caller changes the default
 ) -> AsyncIterator[WebSocket]:
     """Open a WebSocket; close it with 1000 at the end, unless something went wrong.
 
+    ``early`` is a text message that is sent right behind the handshake, which RFC 6455 forbids.
     Raises RefusedError, ClosedError, TimeoutError, OSError.
     """
     async with open_stream(url, trace) as stream:
@@ -216,7 +222,7 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
         )
         connection = WebSocket(stream, protocol)
         async with asyncio.timeout(timeout):
-            await connection.shake_hands(headers)
+            await connection.shake_hands(headers, early)
         yield connection
         with suppress(TimeoutError):
             await connection.close(timeout=1)

@@ -21,6 +21,7 @@ from sandbox.compare.probes.limits import LIMITS
 from sandbox.compare.probes.messages import MESSAGES
 from sandbox.compare.probes.numbers import NUMBERS
 from sandbox.compare.probes.raw_http import RAW_HTTP
+from sandbox.compare.probes.raw_websocket import RAW_SCOPE, RAW_WEBSOCKET
 from sandbox.compare.probes.recovery import RECOVERY
 from sandbox.compare.probes.requests import REQUESTS
 from sandbox.compare.probes.rooms import ACCEPT, ROOM, ROOM_HTTP
@@ -52,6 +53,7 @@ CONTRACT: tuple[Probe, ...] = (
     *VIOLATIONS,
     *CLOSING,
     *HANDSHAKE,
+    *RAW_WEBSOCKET,
     *HOSTS,
     *HTTP,
     *RAW_HTTP,
@@ -103,5 +105,5 @@ TABLES: dict[str, tuple[Probe, ...]] = {
         *HISTORY,
     ),
     "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
-    "scope": (*SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
+    "scope": (*SCOPE, *RAW_SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
 }
