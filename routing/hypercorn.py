@@ -1,9 +1,14 @@
-"""The end of a connection where Hypercorn does not say it.
+"""The end of a connection where Hypercorn does not say it, and WebSockets without compression.
 
 Copy this file into a project that runs on Hypercorn, and put ``with_every_end`` around each
-consumer, also around ``ended_once``. On other servers it does nothing.
+consumer, also around ``ended_once``, and ``without_compression`` around each WebSocket consumer. On
+other servers they do nothing.
 
-Why: with Hypercorn 0.18 a client can leave a consumer behind, which waits for ever and stays in its
+Why ``without_compression``: Hypercorn compresses for each client that offers it, without an option
+to turn it off (github.com/pgjones/hypercorn/issues/307), and inflates a message before it looks at
+its size: 1 MB can become 1 GB.
+
+Why ``with_every_end``: with Hypercorn 0.18 a client can leave a consumer behind, which waits for ever and stays in its
 groups:
 
 - It sends a frame before its handshake is answered. Hypercorn answers 400, but the consumer is
@@ -28,13 +33,31 @@ def with_every_end(application: Any) -> Any:
     """Make an ASGI application that is not left waiting for an end that Hypercorn does not say."""
 
     async def ending_application(scope: Any, receive: Any, send: Any) -> None:
-        stream = getattr(send, "__self__", None)
-        if type(stream).__module__.startswith("hypercorn."):
+        stream = _stream_of(send)
+        if stream is not None:
             connection = HypercornConnection(scope["type"], stream, receive, send)
             receive, send = connection.receive, connection.send
         await application(scope, receive, send)
 
     return ending_application
+
+
+def without_compression(application: Any) -> Any:
+    """Make an ASGI application whose WebSockets take up no offer to compress."""
+
+    async def uncompressed_application(scope: Any, receive: Any, send: Any) -> None:
+        stream = _stream_of(send)
+        if stream is not None and scope["type"] == "websocket":
+            stream.handshake.extensions = None  # those that the client offers
+        await application(scope, receive, send)
+
+    return uncompressed_application
+
+
+def _stream_of(send: Any) -> Any:
+    """Return Hypercorn's stream; None on another server."""
+    stream = getattr(send, "__self__", None)
+    return stream if type(stream).__module__.startswith("hypercorn.") else None
 
 
 class HypercornConnection:

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from consumers.catalogue import CATALOGUE, Exhibit
 from routing.backpressure import with_backpressure
 from routing.ending import ended_once
-from routing.hypercorn import with_every_end
+from routing.hypercorn import with_every_end, without_compression
 from routing.isolation import isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
@@ -50,6 +50,8 @@ def mount(exhibit: Exhibit) -> Any:
     if exhibit.edition.session:
         application = with_session(application)
     application = with_every_end(with_backpressure(ended_once(application)))
+    if exhibit.protocol == "websocket":
+        application = without_compression(application)
     return isolated(application, THREADS) if exhibit.edition.isolated else application
 
 

@@ -110,12 +110,6 @@ _CONNECTIONS = (
         ALL_BUT_DAPHNE,
     ),
     Difference(
-        "Uvicorn and Hypercorn take up an offer to compress.",
-        ALL,
-        {"compression": (Opened(compressed=True),)},
-        ("uvicorn", "hypercorn"),
-    ),
-    Difference(
         "Daphne's cap is 1 MiB, the others' 16 MiB: below it the answer is the contract's.",
         CAREFUL,
         {"over-1-mib": (ErrorReply("too_large"),)},

@@ -24,10 +24,12 @@ ARGUMENTS: dict[str, list[str]] = {
     "uvicorn": [
         *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
         *("--timeout-graceful-shutdown", GRACE, "--no-proxy-headers"),
+        *("--ws-per-message-deflate", "false"),  # compressed, a small message can be huge
     ],
     "hypercorn": [
         *("--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"),
         *("--graceful-timeout", GRACE, "--workers", "0"),  # a worker would not see SIGTERM
+        *("--websocket-ping-interval", "20"),  # as Daphne and Uvicorn do without a flag
     ],
     "granian": [
         *("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"),

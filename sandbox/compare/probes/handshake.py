@@ -14,7 +14,7 @@ HANDSHAKE = group(
     ),
     Probe(
         "compression",
-        "Daphne does not take up an offer to compress.",
+        "No server takes up an offer to compress: compressed, a small message can be huge.",
         (Open(compression=True),),
         (Opened(),),
     ),
