@@ -8,8 +8,8 @@ Why ``without_compression``: Hypercorn compresses for each client that offers it
 to turn it off (github.com/pgjones/hypercorn/issues/307), and inflates a message before it looks at
 its size: 1 MB can become 1 GB.
 
-Why ``with_every_end``: with Hypercorn 0.18 a client can leave a consumer behind, which waits for ever and stays in its
-groups:
+Why ``with_every_end``: with Hypercorn 0.18 a client can leave a consumer behind, which waits for
+ever and stays in its groups:
 
 - It sends a frame before its handshake is answered. Hypercorn answers 400, but the consumer is
   connected already, and gets no more events (github.com/davidbrochart/anycorn/pull/69).

@@ -276,6 +276,58 @@ def test_a_message_right_behind_the_handshake_is_answered(front: Nginx) -> None:
     assert received.startswith(b"HTTP/1.1 101 ")
 
 
+@pytest.fixture(scope="module")
+def hasty(
+    database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, Nginx]]:
+    """Granian, which never drops a silent client, behind an nginx whose waits are short."""
+    changes = {"client_header_timeout 10s": "client_header_timeout 1s", "timeout 75s": "timeout 1s"}
+    if "granian" not in COMMANDS:
+        pytest.skip("Granian is not installed.")
+    folder = tmp_path_factory.mktemp("hasty")
+    with (
+        server("granian", settings(database)) as one,
+        nginx(folder, (one.port, one.port), changes) as site,
+    ):
+        yield one, site
+
+
+def test_nginx_ends_a_handshake_that_drips(hasty: tuple[Server, Nginx]) -> None:
+    """A client that sends a handshake byte by byte is cut off, and the server never sees it."""
+    one, site = hasty
+    context = ssl.create_default_context(cafile=str(site.authority))
+    with (
+        socket.create_connection(("127.0.0.1", site.port), timeout=30) as tcp,
+        context.wrap_socket(tcp, server_hostname="localhost") as client,
+    ):
+        client.sendall(b"GET /app/echo/websocket/?dripping HTTP/1.1\r\nX: ")
+        client.settimeout(0.1)
+        deadline = time.monotonic() + 30
+        with suppress(ConnectionError, ssl.SSLError):
+            while True:
+                assert time.monotonic() < deadline
+                client.sendall(b"x")
+                with suppress(TimeoutError):
+                    if not client.recv(65536):
+                        break
+    assert "dripping" not in one.log()
+
+
+@pytest.mark.asyncio
+async def test_nginx_ends_a_client_that_is_dead(
+    hasty: tuple[Server, Nginx], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server sends no pings, a silent client is cut off, and disconnect runs."""
+    one, site = hasty
+    monkeypatch.setenv("SSL_CERT_FILE", str(site.authority))
+    async with websocket(f"{site.url}/app/echo/websocket/") as client:
+        with pytest.raises(ClosedError):
+            await client.receive()
+    async with asyncio.timeout(30):
+        while "/echo/websocket/ disconnect" not in one.log():
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture(scope="module", params=COMMANDS)
 def bare(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

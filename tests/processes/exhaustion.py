@@ -15,9 +15,10 @@ import resource
 import sys
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from websockets.frames import Frame, Opcode
 
@@ -152,7 +153,7 @@ async def _end(stream: Stream) -> str:
     return "never"
 
 
-MEASUREMENTS: dict[str, Callable[[Server], Awaitable[str]]] = {
+MEASUREMENTS: dict[str, Callable[[Server], Coroutine[Any, Any, str]]] = {
     "bomb": bomb,
     "bombs": bombs,
     "dead": dead,
@@ -173,7 +174,7 @@ def main(name: str, servers: list[str]) -> None:
             )
             if name == "files":
                 resource.setrlimit(resource.RLIMIT_NOFILE, most)
-            print(f"{server}: {asyncio.run(MEASUREMENTS[name](running))}", flush=True)
+            sys.stdout.write(f"{server}: {asyncio.run(MEASUREMENTS[name](running))}\n")
 
 
 if __name__ == "__main__":
