@@ -12,6 +12,7 @@ from sandbox.compare.observations import (
     Disconnect,
     Early,
     ErrorReply,
+    Failed,
     Heard,
     Neighbour,
     NoConnection,
@@ -21,6 +22,7 @@ from sandbox.compare.observations import (
     Observations,
     OneOf,
     Opened,
+    Passed,
     Pong,
     Refused,
     Reply,
@@ -133,6 +135,11 @@ def _words(seen: Observation | OneOf, *, with_details: bool = False) -> str:  # 
             return _heard(by_member)
         case Scope():
             return _scope(seen)
+        case Passed(behavior=behavior):
+            return "passed" + ("" if behavior == "OK" else f", {behavior.lower()}")
+        case Failed(behavior=behavior, close=close, detail=detail):
+            words = f"{behavior.lower()}, close {close.lower()}"
+            return f"{words}: {detail}" if with_details and detail else words
         case OneOf(possible=possible):
             return " or ".join(_words(one) for one in possible)
         case _:

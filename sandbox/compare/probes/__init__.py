@@ -7,8 +7,11 @@ what is seen on Daphne, the server that Channels brings; what the others do is i
 An edition names its table in the catalogue: ``Edition.probes`` is a key of TABLES.
 """
 
+from collections.abc import Callable
+
 from sandbox.compare.observations import Closed, Disconnect, ErrorReply
 from sandbox.compare.probe import Probe
+from sandbox.compare.probes.autobahn import cases
 from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
 from sandbox.compare.probes.handshake import HANDSHAKE
@@ -18,6 +21,7 @@ from sandbox.compare.probes.http import HTTP
 from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
 from sandbox.compare.probes.messages import MESSAGES
+from sandbox.compare.probes.mirror import MIRROR
 from sandbox.compare.probes.numbers import NUMBERS
 from sandbox.compare.probes.recovery import RECOVERY
 from sandbox.compare.probes.requests import REQUESTS
@@ -99,4 +103,17 @@ TABLES: dict[str, tuple[Probe, ...]] = {
     ),
     "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
     "scope": (*SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
+    "mirror": (
+        *MIRROR,
+        *VIOLATIONS,
+        *filter(_asks_nothing, (*CLOSING, *HANDSHAKE)),
+        *HOSTS,
+    ),
 }
+SUITES: dict[str, Callable[[], tuple[Probe, ...]]] = {"mirror": cases}
+"""What a test suite adds to a table, if it is installed."""
+
+
+def table(name: str) -> tuple[Probe, ...]:
+    """Return the whole table, a test suite's cases included. Raises MissingSuiteError."""
+    return (*TABLES[name], *SUITES.get(name, tuple)())
