@@ -7,13 +7,14 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from itertools import count
 from typing import Any, Self
 
 from sandbox.processes.child import child
 
+PACKAGE = "kosoku"
 COMMAND = (sys.executable, "-m", "sandbox.compare.autobahn_process")
 LONGEST_LINE = 2**24
 
@@ -28,7 +29,7 @@ def listed() -> list[tuple[str, str, str, str]]:
 
     Raises MissingSuiteError.
     """
-    if not importlib.util.find_spec("kosoku"):
+    if not importlib.util.find_spec(PACKAGE):
         raise MissingSuiteError(
             "The Autobahn test suite is not installed: pip install -e '.[autobahn]' brings it."
         )
@@ -46,7 +47,7 @@ def _plain(text: str) -> str:
 
 
 class Suite:
-    """The process in which cases run; it starts with the first one. Close it with ``async with``."""
+    """The process in which cases run, from the first one on. Close it with ``async with``."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -81,9 +82,12 @@ class Suite:
     async def _read(self, process: "subprocess.Popen[bytes]") -> None:
         results = asyncio.StreamReader(limit=LONGEST_LINE)
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(results), process.stdout)
-        async for line in results:
-            result = json.loads(line)
-            self._waiting.pop(result["number"]).set_result(result)
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(results), process.stdout
+        )
+        with closing(transport):
+            async for line in results:
+                result = json.loads(line)
+                self._waiting.pop(result["number"]).set_result(result)
         for future in self._waiting.values():
             future.set_exception(OSError("the process of the Autobahn suite has ended"))

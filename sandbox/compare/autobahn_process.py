@@ -1,8 +1,8 @@
 """The cases of the Autobahn test suite, in a process of their own.
 
-``kosoku`` brings them, and has to be alone: its stand-ins for modules of ``autobahn`` bear the names
-of those that Daphne has loaded. Without an argument this prints every case as JSON. With ``run`` it
-reads cases, a line of JSON each, runs some at a time, and writes what came of each in a line.
+``kosoku`` brings them, and has to be alone: its stand-ins for modules of ``autobahn`` have the same
+names as those that Daphne has loaded. Without an argument this prints every case as JSON. With
+``run`` it reads cases, a line of JSON each, and writes what came of each, a line of JSON too.
 """
 
 import asyncio

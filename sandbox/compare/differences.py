@@ -28,10 +28,10 @@ from sandbox.compare.observations import (
 from sandbox.compare.probe import nested, sized
 from sandbox.compare.steps import request_of
 
+SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
 UVICORN = ("uvicorn", "uvicorn-websockets", "uvicorn-wsproto")
 ALL_BUT_DAPHNE = (*UVICORN, "hypercorn", "granian")
-SERVERS = ("daphne", *ALL_BUT_DAPHNE)
-"""And their variants."""
+EVERYWHERE = ("daphne", *ALL_BUT_DAPHNE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,13 @@ class Difference:
     """Ids, or patterns of ids."""
     seen: Mapping[str, Observations]
     """By probe."""
-    servers: tuple[str, ...] = SERVERS
+    servers: tuple[str, ...] = EVERYWHERE
     raises: str = ""
     """How the exception that ended the connection or the request begins in the server's log."""
+    cure: str = ""
+    """What to do about it: a flag, a file of ``routing/``, or what a proxy in front does."""
     link: str = ""
-    """Where those who maintain the server speak of it: a URL."""
+    """URL of the maintainers' issue, or of their documentation."""
 
     def covers(self, probe: str, exhibit: str, server: str) -> bool:
         return (
@@ -237,7 +239,7 @@ class Uncaught:
 
     def fails(self, *probes: str, then: Observations = ()) -> Difference:
         """Fail one HTTP request; the next one on the same connection sees ``then``."""
-        return Difference(self.reason, HTTP, _each(probes, FAILED, *then), SERVERS, self.raises)
+        return Difference(self.reason, HTTP, _each(probes, FAILED, *then), EVERYWHERE, self.raises)
 
 
 BAD_JSON = Uncaught(
@@ -441,10 +443,6 @@ _TUTORIAL = (
 MIRROR = ("mirror/*",)
 AUTOBAHN_FAILED = Failed("FAILED", "FAILED")
 """No reply came, and the suite ended the connection."""
-NO_EMPTY_MESSAGE = (
-    "Daphne does not send an empty message: its WebSocketProtocol.handle_reply takes it for none, "
-    "and would have to compare with None. Until then: another server, or no empty messages."
-)
 NO_COMPRESSION = [
     f"autobahn-{chapter}.{section}.{case}"
     for chapter, sections in ((12, 5), (13, 7))
@@ -454,7 +452,8 @@ NO_COMPRESSION = [
 
 _MIRROR = (
     Difference(
-        NO_EMPTY_MESSAGE,
+        "Daphne does not send an empty message: its WebSocketProtocol.handle_reply takes what is "
+        "empty for missing.",
         MIRROR,
         {
             **_each(("empty-reply", "empty-binary-reply"), Reply("behind")),
@@ -465,6 +464,8 @@ _MIRROR = (
             ),
         },
         ("daphne",),
+        cure="That method would have to compare with None. Until it does: another server, or no "
+        "empty message; a space, or `{}`, arrives.",
     ),
     Difference(
         "Daphne's cap is 1 MiB, the others' 16 MiB.",
@@ -498,6 +499,17 @@ _MIRROR = (
         {"autobahn-7.1.5": (Failed("FAILED", "WRONG CODE"),)},
         ("uvicorn",),
         link="https://github.com/python-websockets/websockets/blob/main/compliance/README.rst",
+    ),
+    Difference(
+        "Uvicorn's implementation `websockets` takes at most 4,096 fragments for a message; over "
+        "that it closes with 1009.",
+        MIRROR,
+        _each(
+            [f"autobahn-9.{section}.{case}" for section in (3, 4) for case in (1, 2)],
+            AUTOBAHN_FAILED,
+        ),
+        ("uvicorn-websockets",),
+        cure="The environment variable WEBSOCKETS_MAX_FRAGMENTS is another number.",
     ),
 )
 

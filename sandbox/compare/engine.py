@@ -78,7 +78,7 @@ class Cell:
         return max((event.connection for event in self.events), default=0)
 
 
-def questions(exhibits: Sequence[Exhibit], probes: Sequence[str] = ()) -> list[Question]:
+def questions(exhibits: Iterable[Exhibit], probes: Sequence[str] = ()) -> list[Question]:
     """Pair each exhibit with the probes of its edition: the usual ones, or those named.
 
     A name may be a pattern. Raises MissingSuiteError.

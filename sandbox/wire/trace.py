@@ -43,7 +43,7 @@ class Trace:
         payload: bytes = b"",
         size: int | None = None,
     ) -> None:
-        """Record what was just sent or received; ``size`` where ``payload`` is only its beginning."""
+        """Record what has just come or gone; ``size`` where ``payload`` is only a part."""
         at = time.perf_counter() - self.began
         excerpt = payload[:EXCERPT_BYTES].decode(errors="backslashreplace")
         size = len(payload) if size is None else size
