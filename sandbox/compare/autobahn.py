@@ -68,7 +68,7 @@ class Suite:
         """Run a case against a ``ws:`` URL. Raises OSError if the process ends meanwhile."""
         if self._process is None:
             self._process = self._stack.enter_context(
-                child([*COMMAND, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                child([*COMMAND, "run"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             )
             self._reading = asyncio.create_task(self._read(self._process))
         assert self._process.stdin is not None  # noqa: S101 # it is a pipe
@@ -76,7 +76,6 @@ class Suite:
         self._waiting[number] = asyncio.get_running_loop().create_future()
         request = {"number": number, "url": url, "case": case}
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
         return await self._waiting[number]
 
     async def _read(self, process: "subprocess.Popen[bytes]") -> None:

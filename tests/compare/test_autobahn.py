@@ -21,7 +21,7 @@ from sandbox.compare.output.words import in_words, reason
 from sandbox.compare.probes import SUITES, table
 from sandbox.compare.probes.autobahn import cases
 from sandbox.compare.report import Report
-from sandbox.processes.servers import ROOT, free_port
+from sandbox.processes.servers import ROOT, free_port, installed, serve
 
 PAGE = ROOT / "docs/autobahn.md"
 TABLE = re.compile(r"(?<=<!-- autobahn -->\n).*?(?=<!-- /autobahn -->)", re.DOTALL)
@@ -129,6 +129,24 @@ def test_a_case_that_is_not_passed_says_why(report: Report) -> None:
     assert "empty message" in reason(cell)
     words = in_words(cell.seen, with_details=True)
     assert words.startswith("failed, close failed: Actual events differ from any expected.")
+
+
+@pytest.mark.parametrize(
+    ("server", "tracebacks"),
+    [("uvicorn", 1), ("uvicorn-websockets", 0), ("uvicorn-wsproto", 0)],
+)
+@pytest.mark.skipif("uvicorn" not in installed(), reason="Uvicorn is not installed.")
+def test_a_case_that_is_passed_may_leave_a_traceback(server: str, tracebacks: int) -> None:
+    """Of Uvicorn's implementations one logs a traceback for a text that is not UTF-8."""
+
+    async def case(url: str) -> dict[str, Any]:
+        async with Suite() as suite:
+            return await suite.run(f"{url}/mirror/asgi/", "6.3.1")
+
+    with serve(server) as running:
+        result = asyncio.run(case(running.url.replace("http", "ws")))
+        assert result["passed"]
+        assert running.log().count("UnicodeDecodeError: ") == tracebacks
 
 
 def test_a_server_that_is_gone_is_said() -> None:
