@@ -64,7 +64,7 @@ class Suite:
             self._reading.cancel()
         self._stack.close()
 
-    async def run(self, url: str, case: str) -> dict[str, Any]:
+    async def run(self, url: str, case: str, *, alone: bool = False) -> dict[str, Any]:
         """Run a case against a ``ws:`` URL. Raises OSError if the process ends meanwhile."""
         if self._process is None:
             self._process = self._stack.enter_context(
@@ -74,7 +74,7 @@ class Suite:
         assert self._process.stdin is not None  # noqa: S101 # it is a pipe
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
-        request = {"number": number, "url": url, "case": case}
+        request = {"number": number, "url": url, "case": case, "alone": alone}
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         return await self._waiting[number]
 

@@ -38,10 +38,11 @@ async def run_cases() -> None:
     loop = asyncio.get_running_loop()
     requests = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(requests), sys.stdin)
-    limit = asyncio.Semaphore(AT_ONCE)
+    limits = {False: asyncio.Semaphore(AT_ONCE), True: asyncio.Semaphore(1)}
     async with asyncio.TaskGroup() as tasks:
         async for line in requests:
-            tasks.create_task(_run(limit, **json.loads(line)))
+            request = json.loads(line)
+            tasks.create_task(_run(limits[request.pop("alone")], **request))
         # At once: a thread of the suite may still be at work, and Python would abort.
         os._exit(0)
 

@@ -231,11 +231,13 @@ class RunCase:
     """Let the Autobahn suite run one of its cases."""
 
     case: str
+    alone: bool = False
+    """Beside no other one that asks for that."""
 
     async def run(self, session: Session) -> Observation:
         assert session.suite is not None  # noqa: S101 # the engine has one
         url = re.sub("^http", "ws", session.url) + session.path
-        result = await session.suite.run(url, self.case)
+        result = await session.suite.run(url, self.case, alone=self.alone)
         session.trace.connections = 1
         for sent, kind, size, excerpt in result["frames"]:
             # The suite's log has no times: all have that of its end.
