@@ -146,6 +146,11 @@ def test_a_difference_in_the_middle_is_a_difference() -> None:
     assert "“8999" in seen_in_words(differing(seen, expected))
 
 
+def test_what_no_longer_differs_is_shown_whole() -> None:
+    """Where a declared difference is gone, the words are those of the contract and no more."""
+    assert seen_in_words(differing((Closed(1000),), (Closed(1000),))) == "closed 1000"
+
+
 def test_spelling_counts_only_where_it_is_asked_for() -> None:
     """Another spelling of the same JSON is the same for an edition with a codec of its own."""
     seen, expected = (Reply('{"message": 1}'),), (Reply('{"message":1}'),)

@@ -46,7 +46,7 @@ def seen_in_words(cell: Cell) -> str:
     if cell.verdict != "differs":
         return in_words(cell.seen)
     seen = in_words(cell.seen, with_details=True)
-    if seen != in_words(cell.expected):
+    if seen != in_words(cell.expected) or cell.seen == cell.expected:
         return seen
     # Shortened, they look the same: show the place where they differ.
     both = zip(repr(cell.seen), repr(cell.expected), strict=False)
