@@ -140,6 +140,12 @@ EDITIONS: dict[str, Edition] = {
             is_baseline=True,
         ),
         Edition(
+            "mirror",
+            "Every message back as it came, unread: what a protocol test suite needs.",
+            probes="mirror",
+            keeps_contract=False,
+        ),
+        Edition(
             "rooms",
             "An echo to everyone in the room, through the channel layer.",
             probes="rooms",
@@ -224,6 +230,10 @@ CATALOGUE: tuple[Exhibit, ...] = (
     # No consumer at all.
     Exhibit("baseline/websocket", "consumers.baseline.websocket.application"),
     Exhibit("baseline/http", "consumers.baseline.http.application"),
+    # No contract either.
+    Exhibit("mirror/websocket", "consumers.mirror.websocket.MirrorConsumer"),
+    Exhibit("mirror/async-websocket", "consumers.mirror.async_websocket.MirrorConsumer"),
+    Exhibit("mirror/asgi", "consumers.mirror.asgi.application"),
     # Through the channel layer, and through the database.
     *(
         Exhibit(

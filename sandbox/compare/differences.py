@@ -15,6 +15,7 @@ from sandbox.compare.observations import (
     Disconnect,
     Early,
     ErrorReply,
+    Failed,
     Neighbour,
     NoDelay,
     NoDisconnect,
@@ -30,7 +31,9 @@ from sandbox.compare.probes.raw_websocket import EARLY, EARLY_BACK
 from sandbox.compare.steps import request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
-ALL_BUT_DAPHNE = ("uvicorn", "hypercorn", "granian")
+UVICORN = ("uvicorn", "uvicorn-websockets", "uvicorn-wsproto")
+ALL_BUT_DAPHNE = (*UVICORN, "hypercorn", "granian")
+EVERYWHERE = ("daphne", *ALL_BUT_DAPHNE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Difference:
     """Ids, or patterns of ids."""
     seen: Mapping[str, Observations]
     """By probe."""
-    servers: tuple[str, ...] = SERVERS
+    servers: tuple[str, ...] = EVERYWHERE
     raises: str = ""
     """How the exception that ended the connection or the request begins in the server's log."""
     cure: str = ""
@@ -73,6 +76,10 @@ ALL = ("*",)
 CAREFUL = tuple(f"{name}/*" for name, edition in EDITIONS.items() if edition.keeps_contract)
 NGINX_WAITS = "nginx sends such bytes on only after the handshake, and they are answered."
 VIOLATIONS = ("stray-continuation", "unfinished-message", "long-ping")
+ONLY_AT_THE_END = (
+    "Uvicorn's implementation `websockets`, which is deprecated, reports a close only when the "
+    "client has ended its side of the TCP connection as well."
+)
 
 _CONNECTIONS = (
     Difference(
@@ -119,7 +126,7 @@ _CONNECTIONS = (
         "Over their cap Uvicorn and Hypercorn close with 1009, message too big.",
         ALL,
         {"over-16-mib": (Closed(1009),)},
-        ("uvicorn", "hypercorn"),
+        (*UVICORN, "hypercorn"),
     ),
     Difference(
         "Over its cap Granian closes without a code.",
@@ -132,7 +139,7 @@ _CONNECTIONS = (
         "Hypercorn end the connection without a close frame.",
         ALL,
         {"text-not-utf-8": (Closed(1007),), **_each(VIOLATIONS, Closed(1002))},
-        ("uvicorn",),
+        ("uvicorn", "uvicorn-websockets"),
     ),
     Difference(
         "On a protocol violation Granian closes without a code.",
@@ -144,7 +151,7 @@ _CONNECTIONS = (
         "Uvicorn and Granian report 1005, a close without a code, when a client vanishes.",
         ALL,
         _each(("vanish", "vanish-while-waiting"), Disconnect(1005)),
-        ("uvicorn", "granian"),
+        ("uvicorn", "uvicorn-wsproto", "granian"),
     ),
     Difference(
         "Hypercorn reports 1006 to the consumer, whatever code the client closed with.",
@@ -211,6 +218,21 @@ _CONNECTIONS = (
         ("hypercorn",),
         cure="Clients put all of them into one line, as browsers do.",
         link="https://github.com/python-hyper/wsproto/issues/175",
+    ),
+    Difference(
+        ONLY_AT_THE_END,
+        ALL,
+        _each(
+            ("close-1000", "close-1001", "close-4000", "close-empty", "leave-while-waiting"),
+            NoDisconnect(),
+        ),
+        ("uvicorn-websockets",),
+    ),
+    Difference(
+        ONLY_AT_THE_END,
+        CAREFUL,
+        {"close-after-error": (ErrorReply("invalid_json"), NoDisconnect())},
+        ("uvicorn-websockets",),
     ),
 )
 
@@ -377,7 +399,7 @@ HTTP = ("tutorial/async-http",)
 
 UNCAUGHT = {
     "daphne": Closed(1011),
-    "uvicorn": Closed(1006),
+    **dict.fromkeys(UVICORN, Closed(1006)),
     "hypercorn": Closed(1011),
     "granian": Closed(1005),
 }
@@ -408,7 +430,7 @@ class Uncaught:
 
     def fails(self, *probes: str, then: Observations = ()) -> Difference:
         """Fail one HTTP request; the next one on the same connection sees ``then``."""
-        return Difference(self.reason, HTTP, _each(probes, FAILED, *then), SERVERS, self.raises)
+        return Difference(self.reason, HTTP, _each(probes, FAILED, *then), EVERYWHERE, self.raises)
 
 
 BAD_JSON = Uncaught(
@@ -613,4 +635,85 @@ _TUTORIAL = (
     ),
 )
 
-DIFFERENCES: tuple[Difference, ...] = (*OF_SERVERS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)
+# What the servers make of a consumer that reads nothing, and of the Autobahn suite.
+
+MIRROR = ("mirror/*",)
+AUTOBAHN_FAILED = Failed("FAILED", "FAILED")
+"""No reply came, and the suite ended the connection."""
+NO_COMPRESSION = [
+    f"autobahn-{chapter}.{section}.{case}"
+    for chapter, sections in ((12, 5), (13, 7))
+    for section in range(1, sections + 1)
+    for case in range(1, 19)
+]
+
+_MIRROR = (
+    Difference(
+        "Daphne does not send an empty message: its WebSocketProtocol.handle_reply takes what is "
+        "empty for missing.",
+        MIRROR,
+        {
+            **_each(("empty-reply", "empty-binary-reply"), Reply("behind")),
+            **_each(("autobahn-1.1.1", "autobahn-1.2.1"), AUTOBAHN_FAILED),
+            **_each(
+                ("autobahn-6.1.1", "autobahn-6.1.2", "autobahn-9.7.1", "autobahn-9.8.1"),
+                Failed("FAILED", "OK"),
+            ),
+        },
+        ("daphne",),
+        cure="That method would have to compare with None. Until it does: another server, or no "
+        "empty message; a space, or `{}`, arrives.",
+    ),
+    Difference(
+        "Daphne's cap is 1 MiB, the others' 16 MiB.",
+        MIRROR,
+        {"over-the-cap": (Reply("x" * (2**20 + 1)),)},
+        ALL_BUT_DAPHNE,
+    ),
+    Difference(
+        "Daphne's cap is 1 MiB, and the suite's messages are larger.",
+        MIRROR,
+        _each(
+            [
+                f"autobahn-9.{section}.{case}"
+                for section, first, last in ((1, 4, 6), (2, 4, 6), (3, 1, 9), (4, 1, 9))
+                for case in range(first, last + 1)
+            ],
+            AUTOBAHN_FAILED,
+        ),
+        ("daphne",),
+    ),
+    Difference(
+        "Daphne and Granian do not take up an offer to compress.",
+        MIRROR,
+        _each(NO_COMPRESSION, Failed("UNIMPLEMENTED", "OK")),
+        ("daphne", "granian"),
+    ),
+    Difference(
+        "A close inside an unfinished message is a protocol error to the library websockets: it "
+        "answers 1002, where the suite wants its own 1000 back, which RFC 6455 does not require.",
+        MIRROR,
+        {"autobahn-7.1.5": (Failed("FAILED", "WRONG CODE"),)},
+        ("uvicorn",),
+        link="https://github.com/python-websockets/websockets/blob/main/compliance/README.rst",
+    ),
+    Difference(
+        "Uvicorn's implementation `websockets` takes at most 4,096 fragments for a message; over "
+        "that it closes with 1009.",
+        MIRROR,
+        _each(
+            [f"autobahn-9.{section}.{case}" for section in (3, 4) for case in (1, 2)],
+            AUTOBAHN_FAILED,
+        ),
+        ("uvicorn-websockets",),
+        cure="The environment variable WEBSOCKETS_MAX_FRAGMENTS is another number.",
+    ),
+)
+
+DIFFERENCES: tuple[Difference, ...] = (
+    *OF_SERVERS,
+    *_STOCK,
+    *_EXCEPTIONS,
+    *_TUTORIAL,
+    *_MIRROR,
+)

@@ -4,11 +4,13 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from websockets.exceptions import InvalidHandshake
 
 from consumers.catalogue import Exhibit
+from sandbox.compare.autobahn import Suite
 from sandbox.compare.differences import Difference, declared
 from sandbox.compare.observations import (
     BrokenHandshake,
@@ -23,7 +25,7 @@ from sandbox.compare.observations import (
     meets,
 )
 from sandbox.compare.probe import Probe
-from sandbox.compare.probes import TABLES
+from sandbox.compare.probes import table
 from sandbox.compare.session import Session
 from sandbox.compare.steps import AwaitDisconnect
 from sandbox.wire import ClosedError, Event, RefusedError
@@ -34,6 +36,7 @@ Verdict: TypeAlias = Literal["same", "declared", "differs", "n/a"]
 CELL_SECONDS = 20.0
 CELLS_AT_ONCE = 64
 NO_LOG = "It is seen in the server's own log only, which is not here."
+NO_TLS = "The test suite does not speak TLS."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,16 @@ class Cell:
         return max((event.connection for event in self.events), default=0)
 
 
-def questions(exhibits: Sequence[Exhibit], probes: Sequence[str] = ()) -> list[Question]:
-    """Pair each exhibit with the probes of its edition, all or those named."""
+def questions(exhibits: Iterable[Exhibit], probes: Sequence[str] = ()) -> list[Question]:
+    """Pair each exhibit with the probes of its edition: the usual ones, or those named.
+
+    A name may be a pattern. Raises MissingSuiteError.
+    """
     return [
         (exhibit, probe)
         for exhibit in exhibits
-        for probe in TABLES[exhibit.edition.probes]
-        if not probes or probe.id in probes
+        for probe in table(exhibit.edition.probes)
+        if (any(fnmatchcase(probe.id, name) for name in probes) if probes else probe.by_default)
     ]
 
 
@@ -98,15 +104,16 @@ async def compare(
 
     async def put(exhibit: Exhibit, probe: Probe) -> None:
         async with limit:
-            cell = await _cell(target, exhibit, probe, cell_seconds)
+            cell = await _cell(target, exhibit, probe, suite, cell_seconds)
         cells[exhibit, probe] = cell
         progress(cell)
 
     questions = list(questions)
-    for batch in _batches(questions):
-        async with asyncio.TaskGroup() as tasks:
-            for exhibit, probe in batch:
-                tasks.create_task(put(exhibit, probe))
+    async with Suite() as suite:
+        for batch in _batches(questions):
+            async with asyncio.TaskGroup() as tasks:
+                for exhibit, probe in batch:
+                    tasks.create_task(put(exhibit, probe))
     return [cells[question] for question in questions]
 
 
@@ -123,14 +130,18 @@ def _batches(questions: list[Question]) -> list[list[Question]]:
     return [untimed, timed, *alone]
 
 
-async def _cell(target: Target, exhibit: Exhibit, probe: Probe, seconds: float) -> Cell:
+async def _cell(
+    target: Target, exhibit: Exhibit, probe: Probe, suite: Suite, seconds: float
+) -> Cell:
     cell = Cell(target.server, exhibit.id, probe.id, "n/a", probe.expected)
     if probe.only not in (None, exhibit.protocol):
         return replace(cell, because=probe.because)
     if probe.reads_log and target.log is None:
         return replace(cell, because=NO_LOG)
-    session = Session(exhibit, target.url, target.log)
-    seen = await _take_steps(session, probe, seconds)
+    if probe.is_case and target.url.startswith("https"):
+        return replace(cell, because=NO_TLS)
+    session = Session(exhibit, target.url, target.log, suite)
+    seen = await _take_steps(session, probe, probe.seconds or seconds)
     events = tuple(session.trace.events)
     return replace(
         judge(cell, exhibit, probe, seen),

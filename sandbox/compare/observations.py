@@ -161,6 +161,28 @@ class Scope:
     shows_secret: bool
 
 
+# A test suite's own judgement.
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A case of the Autobahn suite that was passed."""
+
+    behavior: str = field(default="OK", compare=False)
+    """The suite's own word: OK, NON-STRICT or INFORMATIONAL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A case of the Autobahn suite that was not passed, in the suite's own words."""
+
+    behavior: str
+    """Of the messages: FAILED; UNIMPLEMENTED where the server does not offer what is tested."""
+    close: str
+    """Of the close: FAILED, UNCLEAN, WRONG CODE; OK if it was as it should be."""
+    detail: str = field(default="", compare=False)
+
+
 Observation: TypeAlias = (
     Reply
     | ErrorReply
@@ -181,6 +203,8 @@ Observation: TypeAlias = (
     | NoDelay
     | Heard
     | Scope
+    | Passed
+    | Failed
 )
 Observations: TypeAlias = tuple[Observation, ...]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sandbox.compare.observations import ErrorReply, Expected, Reply
-from sandbox.compare.steps import Ask, AwaitDisconnect, Step, request_of
+from sandbox.compare.steps import Ask, AwaitDisconnect, RunCase, Step, request_of
 
 Protocol: TypeAlias = Literal["websocket", "http"]
 
@@ -38,6 +38,15 @@ class Probe:
     watches_clock: bool = False
     """No other probe may run at the same time."""
     group: str = ""
+    by_default: bool = True
+    """Otherwise it is put only when it is named."""
+    seconds: float | None = None
+    """How long one of its steps may take, if longer than those of others."""
+
+    @property
+    def is_case(self) -> bool:
+        """Whether a test suite runs it, in its own way."""
+        return any(isinstance(step, RunCase) for step in self.steps)
 
     @property
     def reads_log(self) -> bool:

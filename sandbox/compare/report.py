@@ -10,7 +10,7 @@ from sandbox.compare.differences import Difference
 from sandbox.compare.engine import Cell, Target, Verdict
 from sandbox.compare.observations import Observations
 from sandbox.compare.probe import Probe
-from sandbox.compare.probes import TABLES
+from sandbox.compare.probes import table
 
 LEGEND: dict[Verdict, str] = {
     "same": "as the contract says, byte for byte",
@@ -86,8 +86,8 @@ class Report:
     @property
     def probes(self) -> list[Probe]:
         asked = {cell.probe for cell in self.cells}
-        tables = dict.fromkeys(TABLES[edition.probes] for edition in self.editions)
-        probes = [probe for table in tables for probe in table if probe.id in asked]
+        tables = dict.fromkeys(table(edition.probes) for edition in self.editions)
+        probes = [probe for probes in tables for probe in probes if probe.id in asked]
         return list(dict.fromkeys(probes))
 
     def of(self, verdict: Verdict) -> list[Cell]:
@@ -107,7 +107,7 @@ class Report:
             if cell.server == target.server and cell.exhibit in ids
         }
         asked = {probe for probe, _ in cells}
-        probes = tuple(probe for probe in TABLES[edition.probes] if probe.id in asked)
+        probes = tuple(probe for probe in table(edition.probes) if probe.id in asked)
         return Matrix(edition, target, exhibits, probes, cells)
 
     def cell_rows(self, verdict: Verdict) -> list[CellRow]:

@@ -12,6 +12,7 @@ from websockets.frames import Opcode
 
 from consumers.catalogue import Exhibit
 from sandbox import wire
+from sandbox.compare.autobahn import Suite
 from sandbox.compare.observations import (
     BinaryMessage,
     ErrorReply,
@@ -48,6 +49,8 @@ class Session:
     """Of the server, as ``http://host:port``."""
     log: Callable[[], str] | None = None
     """What the server has printed so far, where it can be read."""
+    suite: Suite | None = None
+    """Where cases of a test suite run."""
     trace: wire.Trace = field(default_factory=wire.Trace)
     room: str = field(default_factory=lambda: f"compare-{next(_rooms)}")
     """A room for each session, so that sessions do not hear each other."""

@@ -19,12 +19,14 @@ from sandbox.compare.observations import (
     Disconnect,
     Early,
     ErrorReply,
+    Failed,
     Header,
     Neighbour,
     NoDelay,
     NoDisconnect,
     Observation,
     Opened,
+    Passed,
     Reply,
     Response,
     Scope,
@@ -235,6 +237,30 @@ class AwaitDisconnect:
                 return Disconnect(int(match[1]) if match[1] else None)
             await asyncio.sleep(0.05)
         return NoDisconnect()
+
+
+# A test suite.
+
+
+@dataclass(frozen=True, slots=True)
+class RunCase:
+    """Let the Autobahn suite run one of its cases."""
+
+    case: str
+    alone: bool = False
+    """Beside no other one that asks for that."""
+
+    async def run(self, session: Session) -> Observation:
+        assert session.suite is not None  # noqa: S101 # the engine has one
+        url = re.sub("^http", "ws", session.url) + session.path
+        result = await session.suite.run(url, self.case, alone=self.alone)
+        session.trace.connections = 1
+        for sent, kind, size, excerpt in result["frames"]:
+            # The suite's log has no times: all have that of its end.
+            session.trace.add(1, sent=sent, kind=kind, payload=excerpt.encode(), size=size)
+        if result["passed"]:
+            return Passed(result["behavior"])
+        return Failed(result["behavior"], result["close"], result["detail"])
 
 
 # HTTP.

@@ -38,6 +38,17 @@ ARGUMENTS: dict[str, list[str]] = {
 }
 """What follows ``python -m <server>``, before the application."""
 
+VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "uvicorn-websockets": ("uvicorn", ["--ws", "websockets"]),
+    "uvicorn-wsproto": ("uvicorn", ["--ws", "wsproto"]),
+}
+"""Further names: the server that each is, and its further arguments.
+
+Uvicorn has three implementations of WebSocket; unless told it uses ``websockets-sansio``.
+"""
+NAMES = (*ARGUMENTS, *VARIANTS)
+"""All that may be asked for by name."""
+
 
 class ServerError(Exception):
     """A server that is not installed, or that did not start; the message says which and why."""
@@ -58,7 +69,7 @@ class Server:
 
     @property
     def version(self) -> str:
-        return version(self.name)
+        return version(_program(self.name))
 
     def log(self) -> str:
         """All that the server and the application have printed so far."""
@@ -66,8 +77,13 @@ class Server:
 
 
 def installed() -> list[str]:
-    """Names of the servers that can be started here."""
+    """Names of the servers that can be started here, without their variants."""
     return [name for name in ARGUMENTS if importlib.util.find_spec(name)]
+
+
+def _program(name: str) -> str:
+    """Name the server that a variant is one of."""
+    return VARIANTS[name][0] if name in VARIANTS else name
 
 
 def free_port() -> int:
@@ -89,15 +105,16 @@ def serve(
 
     ``environment`` is added to this process's own. Raises ServerError.
     """
-    if name not in ARGUMENTS:
-        raise ServerError(f"There is no server {name!r}: choose from {', '.join(ARGUMENTS)}.")
-    if name not in installed():
+    if name not in NAMES:
+        raise ServerError(f"There is no server {name!r}: choose from {', '.join(NAMES)}.")
+    program, further = VARIANTS.get(name, (name, []))
+    if program not in installed():
         raise ServerError(
-            f"The server {name} is not installed: pip install -e '.[servers]' brings it."
+            f"The server {program} is not installed: pip install -e '.[servers]' brings it."
         )
     port = port or free_port()
-    arguments = [argument.format(port=port) for argument in ARGUMENTS[name]]
-    command = [sys.executable, "-m", name, *arguments, application]
+    arguments = [argument.format(port=port) for argument in (*ARGUMENTS[program], *further)]
+    command = [sys.executable, "-m", program, *arguments, application]
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
     with listening(name, command, port, request, environment=environment) as server:
         yield server

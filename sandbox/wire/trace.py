@@ -34,7 +34,17 @@ class Trace:
     connections: int = 0
     began: float = field(default_factory=time.perf_counter)
 
-    def add(self, connection: int, *, sent: bool, kind: str, payload: bytes = b"") -> None:
+    def add(
+        self,
+        connection: int,
+        *,
+        sent: bool,
+        kind: str,
+        payload: bytes = b"",
+        size: int | None = None,
+    ) -> None:
+        """Record what has just come or gone; ``size`` where ``payload`` is only a part."""
         at = time.perf_counter() - self.began
         excerpt = payload[:EXCERPT_BYTES].decode(errors="backslashreplace")
-        self.events.append(Event(at, connection, sent, kind, len(payload), excerpt))
+        size = len(payload) if size is None else size
+        self.events.append(Event(at, connection, sent, kind, size, excerpt))

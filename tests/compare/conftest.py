@@ -2,16 +2,18 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from sandbox.compare.engine import flag_mismatches, questions
+from sandbox.compare.engine import Question, flag_mismatches, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
-from sandbox.processes.servers import ARGUMENTS, ROOT, installed
+from sandbox.processes.servers import ARGUMENTS, ROOT, VARIANTS, installed
 
 
 def scratch_copy(folder: Path) -> Path:
@@ -22,10 +24,23 @@ def scratch_copy(folder: Path) -> Path:
     return folder
 
 
+CASES = ("1.1.?", "2.*", "5.4", "6.1.*", "6.3.1", "7.1.5", "7.9.1")
+"""Of the Autobahn suite: the quick ones of most kinds, and those that a server fails."""
+
+
+def usual(exhibits: Iterable[Exhibit]) -> list[Question]:
+    """Every probe for each exhibit, but only a selection of the cases of a test suite."""
+    return [
+        (exhibit, probe)
+        for exhibit, probe in questions(exhibits)
+        if not probe.is_case or any(fnmatchcase(probe.id, f"autobahn-{case}") for case in CASES)
+    ]
+
+
 @pytest.fixture(scope="session")
 def report() -> Report:
     """Every probe put to every exhibit, on Daphne."""
-    return run([started("daphne")], questions(CATALOGUE))
+    return run([started("daphne")], usual(CATALOGUE))
 
 
 README_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]
@@ -34,8 +49,9 @@ SERVERS_EXHIBITS = [
 ]
 EXHIBITS_ON_ALL_SERVERS = [
     *SERVERS_EXHIBITS,
-    *(one for one in CATALOGUE if one.edition.probes == "history"),
+    *(one for one in CATALOGUE if one.edition.probes == "history" or one.id == "mirror/asgi"),
 ]
+EXHIBITS_ON_VARIANTS = [one for one in CATALOGUE if one.id in ("echo/websocket", "mirror/asgi")]
 
 
 def only(exhibits: list[Exhibit], report: Report) -> Report:
@@ -58,12 +74,21 @@ def all_servers_report(report: Report) -> Report:
         pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
     daphne = only(EXHIBITS_ON_ALL_SERVERS, report)
     others = [started(server) for server in ARGUMENTS if server != "daphne"]
-    found = run(others, questions(EXHIBITS_ON_ALL_SERVERS))
+    found = run(others, usual(EXHIBITS_ON_ALL_SERVERS))
     return replace(
         daphne,
         targets=daphne.targets + found.targets,
         cells=tuple(flag_mismatches(daphne.cells + found.cells)),
     )
+
+
+@pytest.fixture(scope="session")
+def variants_report() -> Report:
+    """A smaller part of it on variants of servers."""
+    missing = {program for program, _ in VARIANTS.values()}.difference(installed())
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
+    return run([started(variant) for variant in VARIANTS], usual(EXHIBITS_ON_VARIANTS))
 
 
 @pytest.fixture(scope="session")

@@ -180,8 +180,8 @@ def test_a_url_may_be_behind_tls(
     """A deployment with a certificate is compared if the certificate is trusted, and only then."""
     url, authority = tls
     command = (
-        *("compare", "echo/websocket", "echo/async-http"),
-        *("--probe", "null", "--probe", "origin-own", "--probe", "get"),
+        *("compare", "echo/websocket", "echo/async-http", "mirror/asgi"),
+        *("--probe", "null", "--probe", "origin-own", "--probe", "get", "--probe", "autobahn-2.1"),
         *("--url", url.replace("https", scheme)),
     )
     with pytest.raises(CommandError, match=r"does not answer: .*certificate verify failed"):
@@ -192,6 +192,7 @@ def test_a_url_may_be_behind_tls(
     assert re.search(r"null +same +same", said.getvalue())
     assert re.search(r"origin-own +same +n/a", said.getvalue())
     assert re.search(r"get +n/a +same", said.getvalue())
+    assert re.search(r"autobahn-2\.1 +n/a", said.getvalue())
 
 
 # Differences.
@@ -246,6 +247,7 @@ def test_a_declaration_that_no_longer_holds_is_seen(
         (["ecko"], "'ecko'", "echo/json-websocket"),
         (["echo/carrier-pigeon"], "'echo/carrier-pigeon'", "tutorial"),
         (["--probe", "nil"], "'nil'", "null"),
+        (["mirror", "--probe", "autobahn-8.*"], "'autobahn-8.*'", "autobahn-9.1.1"),
         (["--server", "nginx"], "'nginx'", "daphne, uvicorn, hypercorn, granian"),
         (["--url", "localhost"], "'localhost'", "http://127.0.0.1:8000"),
         (["--url", "http://127.0.0.1:1"], "http://127.0.0.1", "does not answer"),

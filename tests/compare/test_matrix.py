@@ -16,9 +16,9 @@ from sandbox.compare.observations import Observation, OneOf
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.words import reason, seen_in_words
-from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report
-from sandbox.processes.servers import ARGUMENTS
+from sandbox.processes.servers import ARGUMENTS, VARIANTS
+from tests.compare.conftest import usual
 
 EXHIBITS = CATALOGUE
 SCHEMA = json.loads(Path(compare.__file__).with_name("schema.json").read_text())
@@ -36,7 +36,7 @@ def differing(report: Report, *, server: str, exhibit: str | None = None) -> str
 def test_exhibit_does_what_is_on_record(exhibit: Exhibit, report: Report) -> None:
     """On Daphne every cell is as the contract or a declared difference says."""
     asked = [cell for cell in report.cells if cell.exhibit == exhibit.id]
-    assert len(asked) == len(TABLES[exhibit.edition.probes])
+    assert len(asked) == len(usual([exhibit]))
     assert not differing(report, server="daphne", exhibit=exhibit.id)
 
 
@@ -44,6 +44,13 @@ def test_exhibit_does_what_is_on_record(exhibit: Exhibit, report: Report) -> Non
 def test_server_makes_of_them_what_is_on_record(server: str, all_servers_report: Report) -> None:
     """On every server every cell is as the contract or a declared difference says."""
     assert not differing(all_servers_report, server=server)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant_makes_of_them_what_is_on_record(variant: str, variants_report: Report) -> None:
+    """On every variant of a server every cell is as the contract or a declared difference says."""
+    assert any(cell.server == variant for cell in variants_report.cells)
+    assert not differing(variants_report, server=variant)
 
 
 def test_echo_is_the_same_on_daphne(report: Report) -> None:

@@ -8,7 +8,7 @@ import pytest
 from consumers.catalogue import CATALOGUE
 from consumers.contract import Limits, answer, decode, encode
 from consumers.contract_http import decode_http, encode_http
-from sandbox.compare.differences import DIFFERENCES, SERVERS
+from sandbox.compare.differences import DIFFERENCES, EVERYWHERE
 from sandbox.compare.engine import Cell
 from sandbox.compare.observations import (
     Closed,
@@ -22,7 +22,7 @@ from sandbox.compare.observations import (
 )
 from sandbox.compare.output.words import in_words, seen_in_words
 from sandbox.compare.probe import Probe
-from sandbox.compare.probes import CONTRACT, SETTINGS, TABLES
+from sandbox.compare.probes import CONTRACT, SETTINGS, TABLES, table
 from sandbox.compare.steps import Ask, Request
 
 ASKING = [probe for probe in CONTRACT if all(isinstance(step, Ask) for step in probe.steps)]
@@ -39,8 +39,8 @@ REQUESTING = [
 
 def test_every_table_has_each_probe_once() -> None:
     """A probe's id names one probe of an edition; the contract has 45 of them at least."""
-    for table in TABLES.values():
-        assert not [name for name, times in Counter(p.id for p in table).items() if times > 1]
+    for name in TABLES:
+        assert not [one for one, times in Counter(p.id for p in table(name)).items() if times > 1]
     assert len(CONTRACT) >= 45
 
 
@@ -92,19 +92,20 @@ def test_contract_keeps_the_table_over_http(probe: Probe) -> None:
 
 def test_every_difference_is_about_probes_that_exist() -> None:
     """A declared difference names probes that exist, and says in a sentence why."""
-    known = {probe.id for table in TABLES.values() for probe in table}
+    known = {probe.id for name in TABLES for probe in table(name)}
     for difference in DIFFERENCES:
         assert set(difference.seen) <= known
-        assert set(difference.servers) <= set(SERVERS)
+        assert set(difference.servers) <= set(EVERYWHERE)
         assert difference.reason.endswith(".")
+        assert difference.link.startswith("https://") or not difference.link
 
 
 def test_no_cell_is_declared_twice() -> None:
     """A cell is in one row at most, and every row has a cell."""
     used: set[int] = set()
     for exhibit in CATALOGUE:
-        for probe in TABLES[exhibit.edition.probes]:
-            for server in SERVERS:
+        for probe in table(exhibit.edition.probes):
+            for server in EVERYWHERE:
                 rows = [row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server)]
                 assert len(rows) <= 1, (server, exhibit.id, probe.id)
                 used.update(map(id, rows))
@@ -143,6 +144,11 @@ def test_a_difference_in_the_middle_is_a_difference() -> None:
     assert in_words(seen) == in_words(expected)
     assert not meets(seen, expected)
     assert "“8999" in seen_in_words(differing(seen, expected))
+
+
+def test_what_no_longer_differs_is_shown_whole() -> None:
+    """Where a declared difference is gone, the words are those of the contract and no more."""
+    assert seen_in_words(differing((Closed(1000),), (Closed(1000),))) == "closed 1000"
 
 
 def test_spelling_counts_only_where_it_is_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,13 @@ def test_speaks_one_vocabulary(exhibit: Exhibit) -> None:
         assert exhibit.type in [base.__name__ for base in consumer.__mro__]
 
 
-@pytest.mark.parametrize("edition", ["echo", "tutorial"])
-@pytest.mark.parametrize("twin", ["websocket.py", "json_websocket.py"])
+@pytest.mark.parametrize(
+    ("edition", "twin"),
+    [
+        *product(("echo", "tutorial"), ("websocket.py", "json_websocket.py")),
+        ("mirror", "websocket.py"),
+    ],
+)
 def test_twins_differ_only_in_async_and_await(edition: str, twin: str) -> None:
     """An async consumer is its sync twin with ``async`` and ``await`` in it, and nothing else."""
     synchronous = (CONSUMERS / edition / twin).read_text()

@@ -5,11 +5,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from sandbox.processes.servers import ServerError, free_port, installed, serve
+from sandbox.processes.servers import VARIANTS, ServerError, free_port, installed, serve
 from sandbox.wire import http
 
 
-@pytest.mark.parametrize("name", installed())
+@pytest.mark.parametrize(
+    "name", [*installed(), *(name for name, (of, _) in VARIANTS.items() if of in installed())]
+)
 @pytest.mark.asyncio
 async def test_a_server_answers_from_the_start(name: str) -> None:
     """Inside the block a server answers on its port; afterwards nothing does."""

@@ -14,6 +14,7 @@ from sandbox.compare.observations import (
     Disconnect,
     Early,
     ErrorReply,
+    Failed,
     Heard,
     Neighbour,
     NoConnection,
@@ -23,6 +24,7 @@ from sandbox.compare.observations import (
     Observations,
     OneOf,
     Opened,
+    Passed,
     Pong,
     Refused,
     Reply,
@@ -46,7 +48,7 @@ def seen_in_words(cell: Cell) -> str:
     if cell.verdict != "differs":
         return in_words(cell.seen)
     seen = in_words(cell.seen, with_details=True)
-    if seen != in_words(cell.expected):
+    if seen != in_words(cell.expected) or cell.seen == cell.expected:
         return seen
     # Shortened, they look the same: show the place where they differ.
     both = zip(repr(cell.seen), repr(cell.expected), strict=False)
@@ -146,6 +148,11 @@ def _words(seen: Observation | OneOf, *, with_details: bool = False) -> str:  # 
             return _heard(by_member)
         case Scope():
             return _scope(seen)
+        case Passed(behavior=behavior):
+            return "passed" + ("" if behavior == "OK" else f", {behavior.lower()}")
+        case Failed(behavior=behavior, close=close, detail=detail):
+            words = f"{behavior.lower()}, close {close.lower()}"
+            return f"{words}: {detail}" if with_details and detail else words
         case OneOf(possible=possible):
             return " or ".join(_words(one) for one in possible)
         case _:

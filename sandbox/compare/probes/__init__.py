@@ -8,8 +8,11 @@ Only raw_http.py states what HTTP has, for Daphne too.
 An edition names its table in the catalogue: ``Edition.probes`` is a key of TABLES.
 """
 
+from collections.abc import Callable
+
 from sandbox.compare.observations import Closed, Disconnect, ErrorReply
 from sandbox.compare.probe import Probe
+from sandbox.compare.probes.autobahn import cases
 from sandbox.compare.probes.closing import CLOSING
 from sandbox.compare.probes.delay import DELAY
 from sandbox.compare.probes.handshake import HANDSHAKE
@@ -19,6 +22,7 @@ from sandbox.compare.probes.http import HTTP
 from sandbox.compare.probes.json import JSON
 from sandbox.compare.probes.limits import LIMITS
 from sandbox.compare.probes.messages import MESSAGES
+from sandbox.compare.probes.mirror import MIRROR
 from sandbox.compare.probes.numbers import NUMBERS
 from sandbox.compare.probes.raw_http import RAW_HTTP
 from sandbox.compare.probes.raw_websocket import RAW_SCOPE, RAW_WEBSOCKET
@@ -106,4 +110,17 @@ TABLES: dict[str, tuple[Probe, ...]] = {
     ),
     "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
     "scope": (*SCOPE, *RAW_SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
+    "mirror": (
+        *MIRROR,
+        *VIOLATIONS,
+        *filter(_asks_nothing, (*CLOSING, *HANDSHAKE)),
+        *HOSTS,
+    ),
 }
+SUITES: dict[str, Callable[[], tuple[Probe, ...]]] = {"mirror": cases}
+"""What a test suite adds to a table, if it is installed."""
+
+
+def table(name: str) -> tuple[Probe, ...]:
+    """Return the whole table, a test suite's cases included. Raises MissingSuiteError."""
+    return (*TABLES[name], *SUITES.get(name, tuple)())

@@ -20,7 +20,7 @@ from sandbox.management.shell import (
     check_writable,
 )
 from sandbox.processes.child import terminable
-from sandbox.processes.servers import ARGUMENTS, ServerError
+from sandbox.processes.servers import NAMES, ServerError
 
 CONSUMERS = [one for one in MEASURABLE if not one.is_reference]
 """What may be chosen. The baseline is measured with them always."""
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             dest="servers",
-            choices=ARGUMENTS,
+            choices=NAMES,
             help="repeatable; daphne unless given",
         )
         parser.add_argument(

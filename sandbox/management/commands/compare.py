@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from fnmatch import filter as filter_names
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.compare.autobahn import MissingSuiteError
 from sandbox.compare.engine import questions
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.markdown import as_markdown
 from sandbox.compare.output.terminal import show
-from sandbox.compare.probes import TABLES
+from sandbox.compare.probes import TABLES, table
 from sandbox.compare.report import Report
 from sandbox.compare.run import UnreachableError, deployed, run, started
 from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
 from sandbox.processes.child import terminable
-from sandbox.processes.servers import ARGUMENTS, ServerError
+from sandbox.processes.servers import NAMES, ServerError
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
@@ -52,7 +54,7 @@ class Command(BaseCommand):
             default=[],
             dest="servers",
             metavar="NAME",
-            help=f"{', '.join(ARGUMENTS)}; repeatable; daphne unless given. "
+            help=f"{', '.join(NAMES)}; repeatable; daphne unless given. "
             "With --url: the server that runs there",
         )
         parser.add_argument("--url", help="compare what runs there, and start no server")
@@ -62,7 +64,7 @@ class Command(BaseCommand):
             default=[],
             dest="probes",
             metavar="ID",
-            help="put this probe only; repeatable",
+            help="put this probe only, or those of a pattern such as 'autobahn-9.*'; repeatable",
         )
         for option, (_, what) in OUTPUTS.items():
             parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
@@ -76,7 +78,11 @@ class Command(BaseCommand):
         probes: list[str],
         **options: Any,
     ) -> None:
-        asked = questions(_exhibits(exhibits), _probes(probes))
+        chosen = _exhibits(exhibits)
+        try:
+            asked = questions(chosen, _probes(probes, chosen))
+        except MissingSuiteError as error:
+            raise UsageError(str(error)) from error
         if not asked:
             raise UsageError(
                 f"No such probe applies to {' '.join(exhibits)}: there are probes for "
@@ -125,8 +131,10 @@ def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     return list(dict.fromkeys(chosen))
 
 
-def _probes(ids: Sequence[str]) -> Sequence[str]:
-    known = list(dict.fromkeys(probe.id for table in TABLES.values() for probe in table))
-    for unknown in set(ids).difference(known):
-        raise UsageError(f"There is no probe {unknown!r}: choose from {', '.join(known)}.")
-    return ids
+def _probes(names: Sequence[str], exhibits: Sequence[Exhibit]) -> Sequence[str]:
+    tables = [*TABLES.values(), *(table(exhibit.edition.probes) for exhibit in exhibits)]
+    known = list(dict.fromkeys(probe.id for probes in tables for probe in probes))
+    for name in names:
+        if not filter_names(known, name):
+            raise UsageError(f"There is no probe {name!r}: choose from {', '.join(known)}.")
+    return names

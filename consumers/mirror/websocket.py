@@ -1,0 +1,18 @@
+"""Every message back as it came, text as text and binary as binary: nothing reads it."""
+
+from channels.generic.websocket import WebsocketConsumer
+
+from consumers import connection_log
+
+
+class MirrorConsumer(WebsocketConsumer):
+    def connect(self) -> None:
+        connection_log.connected(self.scope)
+        self.accept()
+
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        connection_log.received(self.scope)
+        self.send(text_data, bytes_data)
+
+    def disconnect(self, code: int) -> None:
+        connection_log.disconnected(self.scope, code)
