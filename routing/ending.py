@@ -38,6 +38,10 @@ except ImportError:  # Daphne is not installed
 else:
     GONE = (OSError, Disconnected)
 
+TOO_LATE = ("handler is closed", "after sending 'websocket.close'")
+"""In a RuntimeError: what uvloop says of a client that has left, and Uvicorn of one that it has
+closed by itself, for a frame that breaks the rules."""
+
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
@@ -107,7 +111,7 @@ class Connection:
         except GONE:
             self._is_over = True
         except RuntimeError as error:
-            if "handler is closed" not in str(error):  # uvloop's word for a client that has left
+            if not any(words in str(error) for words in TOO_LATE):
                 raise
             self._is_over = True
         if event["type"] == "http.response.body":

@@ -20,7 +20,10 @@ STARTUP_SECONDS = 30.0
 
 GRACE = "8"  # the seconds of routing/ending.py, where a request of Django goes on
 ARGUMENTS: dict[str, list[str]] = {
-    "daphne": ["-b", "127.0.0.1", "-p", "{port}"],
+    "daphne": [
+        *("-b", "127.0.0.1", "-p", "{port}"),
+        *("--application-close-timeout", "60"),  # after 10 s it would cancel without disconnect
+    ],
     "uvicorn": [
         *("--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
         *("--timeout-graceful-shutdown", GRACE, "--no-proxy-headers"),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from routing.ending import GONE, ended_once
+from routing.ending import GONE, TOO_LATE, ended_once
 from sandbox.compare.run import started
 from sandbox.processes.servers import installed, serve
 
@@ -154,6 +155,23 @@ def test_every_connection_that_begins_ends_once(name: str) -> None:
     assert "Traceback" not in log
 
 
+def test_daphne_lets_a_consumer_come_to_its_end() -> None:
+    """A client that leaves 11 s of work behind has all of it done, and then its disconnect."""
+    path = "/echo/async-websocket/"
+    with (
+        serve("daphne", environment={"LOG_LEVEL": "DEBUG"}) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection,
+    ):
+        connection.sendall(handshake(path))
+        hear(connection)
+        connection.sendall(frame(Opcode.TEXT, b'{"message": 1, "delay": 1}') * 11 + CLOSE)
+        deadline = time.monotonic() + TIMEOUT
+        while f"{path} disconnect" not in server.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert server.log().count(f"{path} receive") == 11
+        assert server.log().count(f"{path} disconnect") == 1
+
+
 @pytest.mark.parametrize("name", installed())
 def test_hundreds_that_leave_at_once_all_end(name: str) -> None:
     """Of 500 synchronous sockets that vanish together each runs its disconnect."""
@@ -171,8 +189,10 @@ def test_hundreds_that_leave_at_once_all_end(name: str) -> None:
         assert server.log().count(f"{path} disconnect") == 500
 
 
-@pytest.mark.parametrize("error", [OSError, GONE[-1]])
-def test_a_late_send_does_nothing(error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    "error", [OSError, GONE[-1], *(partial(RuntimeError, w) for w in TOO_LATE)]
+)
+def test_a_late_send_does_nothing(error: Callable[[str], Exception]) -> None:
     """After the server has said that the client is gone, the consumer still gets its end."""
     assert asyncio.run(events_after(error)) == ["websocket.disconnect"]
 
@@ -183,7 +203,7 @@ def test_any_other_exception_of_send_is_raised() -> None:
         asyncio.run(events_after(ValueError))
 
 
-async def events_after(error: type[Exception]) -> list[str]:
+async def events_after(error: Callable[[str], Exception]) -> list[str]:
     """Send to a server that raises; return the events that the consumer gets then."""
     events = []
 

@@ -13,6 +13,10 @@ from sandbox.management.shell import UsageError
 
 
 class ExitingServer(Server):  # type: ignore[misc] # Daphne has no types
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # After 10 s Daphne would cancel a consumer that has not yet come to its disconnect.
+        super().__init__(*args, application_close_timeout=60, **options)
+
     def listen_error(self, failure: Any) -> None:
         super().listen_error(failure)
         # Otherwise Django's reloader would go on watching files, without a server.
