@@ -39,8 +39,6 @@ DISCONNECT_SECONDS = 3.0
 TRIES = 4
 SEGMENT_SECONDS = 0.3
 """Between two segments, so that the server reads each by itself."""
-QUIET_SECONDS = 5.0
-"""After so long without a byte there is nothing more to come."""
 
 
 class Step(Protocol):
@@ -302,6 +300,8 @@ class SendRaw:
     """``{path}`` stands for the exhibit's path, ``{host}`` for the server's Host."""
     half_close: bool = False
     """Then say that nothing more will come, and go on reading."""
+    quiet_seconds: float = 15.0
+    """After so long without a byte there is nothing more to come."""
 
     async def run(self, session: Session) -> Answers:
         # On a slow machine the end may be sent only after the answer, but hardly every time.
@@ -310,7 +310,7 @@ class SendRaw:
             async with open_stream(session.url, session.trace) as stream:
                 await self._send(stream, session)
                 is_in_time = time.perf_counter() - began < 2 * SEGMENT_SECONDS
-                received, ended = await read_all(stream, QUIET_SECONDS)
+                received, ended = await read_all(stream, self.quiet_seconds)
             if is_in_time or not self.half_close:
                 break
         return Answers(

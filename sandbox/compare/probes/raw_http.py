@@ -37,8 +37,11 @@ def raw(
     *segments: bytes,
     expected: Expected,
     half_close: bool = False,
+    may_be_silent: bool = False,
 ) -> Probe:
-    return Probe(id, sentence, (SendRaw(segments, half_close),), expected)
+    """Make a probe; one that some server never answers waits for a short time only."""
+    step = SendRaw(segments, half_close, 2.0) if may_be_silent else SendRaw(segments, half_close)
+    return Probe(id, sentence, (step,), expected, watches_clock=may_be_silent)
 
 
 RAW_HTTP = group(
@@ -133,6 +136,7 @@ RAW_HTTP = group(
         "Lines that end without a carriage return are refused.",
         post(LENGTH, CLOSE).replace(b"\r\n", b"\n"),
         expected=REFUSED,
+        may_be_silent=True,
     ),
     raw(
         "bad-chunk",
@@ -165,6 +169,7 @@ RAW_HTTP = group(
         )
         + BEHIND,
         expected=(Answers((Response(405),)),),
+        may_be_silent=True,
     ),
     Probe(
         "half-closed",
