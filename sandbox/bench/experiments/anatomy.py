@@ -1,5 +1,6 @@
 """``anatomy``: where the processor time of one message goes, one cost at a time."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -9,7 +10,7 @@ from typing import ClassVar, Literal
 
 from sandbox.bench.exhibits import Exhibit, rotated
 from sandbox.bench.experiment import Experiment, Row, Step
-from sandbox.bench.load import request
+from sandbox.bench.load import Sample, join, request
 from sandbox.bench.output.charts import Part, Waterfall
 from sandbox.bench.output.table import SPREAD, Column, Table, TableRow, low_high
 from sandbox.bench.plan import Plan
@@ -132,8 +133,7 @@ def compared(slug: str) -> dict[str, str]:
 class AnatomyRow(Row, frozen=True, kw_only=True):
     """``anatomy``: processor time of the server for one round trip, at one step of a message's way.
 
-    All steps of a type had their turns in the same seconds. A figure is the share of bare ASGI in
-    its round, times the median of bare ASGI.
+    A figure is the share of bare ASGI in its round, times the median of bare ASGI.
     """
 
     step: str
@@ -166,7 +166,10 @@ class AnatomyRow(Row, frozen=True, kw_only=True):
 
 
 class Anatomy(Experiment[AnatomyRow]):
-    """Each turn measures all steps of one type side by side, in slices by turns."""
+    """Each turn measures all steps of one type, from the first to the last and back.
+
+    So that what disturbs the machine, or changes in the server, hits all of them alike.
+    """
 
     by_default = False
     row = AnatomyRow
@@ -179,8 +182,6 @@ class Anatomy(Experiment[AnatomyRow]):
         Column(SPREAD, lambda row: low_high(row.added, ".1f") if row.added else ""),
     )
 
-    SLICES: ClassVar[int] = 2
-    """The first in one is the last in the other. More of them would count replies less exactly."""
     CERTAIN_ROUNDS: ClassVar[int] = 5
     """Twice two rounds lie apart by chance once in three times, twice five once in 126."""
 
@@ -201,7 +202,7 @@ class Anatomy(Experiment[AnatomyRow]):
     def steps(self) -> Iterator[Step]:
         for _ in range(self.plan.rounds):
             for slug, type_ in TYPES.items():
-                each = self.plan.seconds * 4 / 3 + 0.1 + self.plan.usual / 500
+                each = self.plan.seconds * 4 / 3 + 0.1 + self.plan.usual / 350
                 yield Step(
                     f"anatomy: {type_}",
                     slug,
@@ -216,23 +217,17 @@ class Anatomy(Experiment[AnatomyRow]):
             for cost in costs_of(slug)
         ]
         steps = rotated(steps, len(self.turns[slug]))
-        samples = await self.own_testbed.side_by_side(
-            steps,
-            self.plan.usual,
-            request(self.plan.usual_size),
-            self.plan.seconds,
-            slices=self.SLICES,
-        )
-        for step, sample in zip(steps, samples, strict=True):
+        taken: dict[str, list[Sample]] = defaultdict(list)
+        # Each opens connections of its own: Uvicorn closes those that are idle for 5 seconds.
+        for step in [*steps, *reversed(steps)]:
+            sample = await self.own_testbed.saturate(
+                step, self.plan.usual, request(self.plan.usual_size), self.plan.seconds / 2
+            )
             self.errors[slug] += sample.errors
             if not sample.latencies:
                 raise UnmeasurableError(f"{step.id} answered nothing in its turn")
-        self.turns[slug].append(
-            {
-                step.id: sample.processor_seconds / len(sample.latencies) * 1e6
-                for step, sample in zip(steps, samples, strict=True)
-            }
-        )
+            taken[step.id].append(sample)
+        self.turns[slug].append({name: _microseconds(join(both)) for name, both in taken.items()})
 
     def rows(self) -> list[AnatomyRow]:
         return [row for slug in TYPES if self.turns.get(slug) for row in self.rows_of(slug)]
@@ -294,6 +289,10 @@ class Anatomy(Experiment[AnatomyRow]):
             yield waterfall({row.step: row for row in group})
 
 
+def _microseconds(sample: Sample) -> float:
+    return sample.processor_seconds / len(sample.latencies) * 1e6
+
+
 def waterfall(rows: Mapping[str, AnatomyRow]) -> Waterfall:
     whole = rows["log"]
     parts = []
@@ -312,8 +311,8 @@ def waterfall(rows: Mapping[str, AnatomyRow]) -> Waterfall:
     return Waterfall(
         f"{whole.type}: where {whole.microseconds.median:.0f} µs of a round trip go",
         "Processor time of the server for one message and its reply. Each bar begins where the one "
-        "above it ends, and is what this step adds. After the sum come what may be added instead "
-        "of one another, and then, to compare, whole ways of their own. Pale and in brackets: no "
-        "more than the noise.",
+        "above it ends: it is what this step adds. Below the sum is what may be added to it, one "
+        "or the other, and then, to compare, other ways as a whole. Pale and in brackets: no more "
+        "than the noise.",
         parts,
     )
