@@ -225,6 +225,23 @@ def test_a_step_is_measured_against_the_step_before() -> None:
         assert rows[whole].after == ""
 
 
+def test_what_steps_add_adds_up() -> None:
+    """What all steps add to bare ASGI is the whole consumer, however their rounds differ."""
+    rows = measured(
+        [
+            {cost.name: 10.0 * (step * seed % 7 + 1) for step, cost in enumerate(COSTS, 1)}
+            for seed in range(1, 6)
+        ]
+    )
+
+    chain = [row for row in rows.values() if row.cost.kind == "next"]
+    added = sum(row.added.median for row in chain if row.added)
+    whole = rows["log"].microseconds.median
+    assert rows["bare"].microseconds.median + added == pytest.approx(whole)
+    for row in rows.values():
+        assert row.added is None or row.added.low <= row.added.median <= row.added.high
+
+
 def test_a_slow_round_is_slow_for_all_steps() -> None:
     """A round in which bare ASGI took twice as long counts as one in which all took half of it."""
     rows = measured([{"bare": slow * 10.0, "routing": slow * 13.0} for slow in (1, 1, 2, 1, 1)])
