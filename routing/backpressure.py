@@ -15,7 +15,7 @@ What is given up: a client whose messages wait cannot answer Daphne's pings, so 
 after ``--ping-timeout``.
 """
 
-from asyncio import Event
+from asyncio import Event, Queue
 from functools import partial
 from typing import Any
 
@@ -28,9 +28,11 @@ def with_backpressure(application: Any) -> Any:
 
     async def bounded_application(scope: Any, receive: Any, send: Any) -> None:
         if _is_of_daphne(send):
-            kind = WebSocketFlow if scope["type"] == "websocket" else HttpFlow
-            flow = kind(send.args[0], receive, send)
-            receive, send = flow.receive, flow.send
+            if scope["type"] == "websocket":
+                flow = WebSocketFlow(receive, send)
+                receive, send = flow.receive, flow.send
+            else:
+                send = HttpFlow(send).send
         await application(scope, receive, send)
 
     return bounded_application
@@ -41,64 +43,74 @@ def _is_of_daphne(send: Any) -> bool:
 
 
 class Flow:
-    """A producer, as Twisted calls what writes to a connection."""
+    """A producer, as Twisted calls what writes to a connection.
 
-    def __init__(self, protocol: Any, receive: Any, send: Any) -> None:
-        self._protocol = protocol
+    Every connection has one, so it is small: slots, and an event only while ``send`` has to wait.
+    """
+
+    __slots__ = ("_can_write", "_protocol", "_send")
+
+    def __init__(self, send: Any) -> None:
         self._send = send
-        self._can_write = Event()
-        self._can_write.set()
-        self.receive = receive
+        (self._protocol,) = send.args
+        self._can_write: Event | None = None
+        """To wait for; None while one can write."""
 
     def pauseProducing(self) -> None:  # noqa: N802 # Twisted's name
-        self._can_write.clear()
+        self._can_write = self._can_write or Event()
 
     def resumeProducing(self) -> None:  # noqa: N802 # Twisted's name
-        self._can_write.set()
+        if self._can_write:
+            self._can_write.set()
+            self._can_write = None
 
     def stopProducing(self) -> None:  # noqa: N802 # Twisted's name
-        self._can_write.set()  # the connection is lost: Daphne forgets what is sent
+        self.resumeProducing()  # the connection is lost: Daphne forgets what is sent
 
-    async def _send_when_possible(self, event: Any) -> None:
-        await self._can_write.wait()
+    def _send_when_possible(self, event: Any) -> Any:
+        return self._wait_and_send(self._can_write, event) if self._can_write else self._send(event)
+
+    async def _wait_and_send(self, can_write: Event, event: Any) -> None:
+        await can_write.wait()
         await self._send(event)
 
 
 class WebSocketFlow(Flow):
-    def __init__(self, protocol: Any, receive: Any, send: Any) -> None:
-        super().__init__(protocol, receive, send)
-        self._transport = protocol.transport
+    __slots__ = ("_inbox", "_is_reading", "_transport")
+
+    def __init__(self, receive: Any, send: Any) -> None:
+        super().__init__(send)
+        self._transport = self._protocol.transport
         self._transport.unregisterProducer()  # that of HTTP, which came before the handshake
         self._transport.registerProducer(self, True)
-        self._inbox = receive.__self__
-        self._put = self._inbox.put_nowait
+        self._inbox: Queue[Any] = receive.__self__
         self._inbox.put_nowait = self._put_and_pause
-        self._receive = receive
         self._is_reading = True
-        self.receive = self._resume_and_receive
 
     def send(self, event: Any) -> Any:
-        if self._can_write.is_set():
-            return self._send(event)
         return self._send_when_possible(event)
 
     def _put_and_pause(self, event: Any) -> None:
-        self._put(event)
+        Queue.put_nowait(self._inbox, event)
         if self._inbox.qsize() > INBOX and self._is_reading:
             self._is_reading = False
             self._transport.pauseProducing()
 
-    def _resume_and_receive(self) -> Any:
+    def receive(self) -> Any:
         if not self._is_reading and self._inbox.empty():
             self._is_reading = True
             self._transport.resumeProducing()
-        return self._receive()
+        return self._inbox.get()
 
 
 class HttpFlow(Flow):
     """Only of a response that comes in parts."""
 
-    _is_registered = False
+    __slots__ = ("_is_registered",)
+
+    def __init__(self, send: Any) -> None:
+        super().__init__(send)
+        self._is_registered = False
 
     def send(self, event: Any) -> Any:
         if event["type"] == "http.response.body":

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Protocol, cast
 from urllib.parse import urlsplit
@@ -18,6 +18,8 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 CONNECT_SECONDS = 30.0
 CONNECTS_AT_ONCE = 32
 CONNECT_ERRORS = (OSError, TimeoutError, WSError)
+COMPRESSION = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+"""What Chromium and Firefox send."""
 RESET = struct.pack("ii", 1, 0)
 """The option SO_LINGER with which closing a socket resets its connection."""
 
@@ -33,8 +35,15 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-async def connect(url: str, count: int) -> tuple[list[Connection], int]:
-    """Open ``count`` connections, or as many as possible; return how many were refused too."""
+async def connect(
+    url: str, count: int, *, compression: bool = False
+) -> tuple[list[Connection], int]:
+    """Open ``count`` connections, or as many as possible; return how many were refused too.
+
+    With ``compression`` WebSockets offer it, as browsers do, and can then receive nothing: this
+    client does not decompress.
+    """
+    headers = COMPRESSION if compression else None
     turn = asyncio.Semaphore(CONNECTS_AT_ONCE)
     connections: list[Connection] = []
     refused = 0
@@ -44,7 +53,9 @@ async def connect(url: str, count: int) -> tuple[list[Connection], int]:
         async with turn:
             try:
                 connections.append(
-                    await (_http(url) if url.startswith("http:") else _websocket(url))
+                    await (
+                        _http(url) if url.startswith("http:") else _websocket(url, headers=headers)
+                    )
                 )
             except CONNECT_ERRORS:
                 refused += 1
@@ -102,11 +113,13 @@ async def _websocket(
     url: str,
     on_reply: Callable[[bytes], None] = _ignore_reply,
     on_lost: Callable[[], None] = _ignore_loss,
+    headers: Mapping[str, str] | None = None,
 ) -> WebSocketConnection:
     _, connection = await ws_connect(
         lambda: WebSocketConnection(on_reply, on_lost),
         url,
         websocket_handshake_timeout=CONNECT_SECONDS,
+        extra_headers=headers,
     )
     if connection is None:  # picows says no more when the server ends a connection unanswered
         raise ConnectionError("the connection was closed before the handshake")

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import django
-from asgiref.sync import ThreadSensitiveContext
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -32,6 +31,7 @@ from consumers.contract import Error, Request, answer, decode, encode  # noqa: E
 from routing.isolation import isolated  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.refusal import not_found  # noqa: E402 # needs the apps
+from sandbox.bench.thread_each import with_a_thread_each  # noqa: E402 # needs the apps
 
 
 def add_pg_sleep(connection: Any, **_: Any) -> None:
@@ -83,16 +83,6 @@ class Neighbour(AsyncWebsocketConsumer):
 def stock(application: Any) -> Any:
     """Leave it as Channels does: one thread for the synchronous code of all connections."""
     return application
-
-
-def with_a_thread_each(application: Any) -> Any:
-    """Isolate by a thread for each connection, as Django does for each request."""
-
-    async def isolated_application(scope: Any, receive: Any, send: Any) -> None:
-        async with ThreadSensitiveContext():
-            await application(scope, receive, send)
-
-    return isolated_application
 
 
 THREADS = ThreadPoolExecutor(settings.SYNC_THREADS, thread_name_prefix="sync")

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from consumers import catalogue
 from consumers.catalogue import CATALOGUE, EDITIONS
+
+T = TypeVar("T")
 
 APPLICATION = "sandbox.asgi:application"
 PEERS = ("starlette", "fastapi")
@@ -102,7 +105,7 @@ def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
     ]
 
 
-def rotated(exhibits: Sequence[Exhibit], number: int) -> list[Exhibit]:
+def rotated(exhibits: Sequence[T], number: int) -> list[T]:
     """Have another one go first in each round: the first finds the server in another state."""
     start = number % len(exhibits) if exhibits else 0
     return [*exhibits[start:], *exhibits[:start]]

@@ -58,7 +58,7 @@ class _Found:
             if (row.server, row.connections, row.payload_bytes) == (server, CONNECTIONS, PAYLOAD)
         }
         self.stall = {(row.blocker, row.exhibit): row for row in stall if row.server == server}
-        idle = [row for row in connections if row.server == server]
+        idle = [row for row in connections if row.server == server and not row.compression]
         self.idle = {row.exhibit: row for row in sorted(idle, key=lambda row: row.opened)}
 
     def per_second(self, exhibit: str) -> str:

@@ -1,7 +1,9 @@
 """Where the measuring is done: one kind of server, the exhibits on it, and the client."""
 
 import asyncio
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -105,10 +107,15 @@ class Testbed:
 
 def processor_seconds(process: psutil.Process) -> float:
     """Of a server and its workers."""
-    return sum(
-        times.user + times.system
-        for times in (one.cpu_times() for one in (process, *process.children(recursive=True)))
-    )
+    return sum(map(_processor_seconds, (process, *process.children(recursive=True))))
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    if sys.platform == "linux":
+        # The clock of another process, as clock_getcpuclockid() names it: it counts nanoseconds.
+        return time.clock_gettime(~process.pid << 3 | 2)
+    times = process.cpu_times()  # in steps of 10 ms
+    return times.user + times.system
 
 
 @contextmanager

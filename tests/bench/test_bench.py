@@ -23,6 +23,7 @@ from rich.console import Console
 
 from sandbox.bench import spread as figures
 from sandbox.bench import testbed
+from sandbox.bench.client import WebSocketConnection, connect, disconnect
 from sandbox.bench.exhibits import APPLICATION, find
 from sandbox.bench.experiment import Experiment, Row, Step
 from sandbox.bench.experiments import EXPERIMENTS, experiments
@@ -248,7 +249,10 @@ def test_a_blocker_delays_its_process_unless_it_is_isolated() -> None:
 
 
 def test_connections_are_counted_and_weighed(report: Report) -> None:
-    """Idle sockets are opened as many as asked, with the memory and threads of each."""
+    """As many idle sockets are opened as asked, for the baseline a second time with compression."""
+    assert {row.exhibit for row in report.results["connections"] if row.compression} == {
+        "baseline/websocket"
+    }
     assert {row.exhibit for row in report.results["connections"]} == {
         "tuned/websocket",
         "baseline/websocket",
@@ -257,6 +261,24 @@ def test_connections_are_counted_and_weighed(report: Report) -> None:
         assert row.opened == row.asked == 2
         assert row.per_second.low > 0
         assert is_spread(row.kib_each)
+
+
+@pytest.mark.asyncio
+async def test_a_client_can_offer_compression() -> None:
+    """A server that compresses accepts the offer of each connection that makes one."""
+    with testbed.started("uvicorn") as server:
+        url = f"ws://127.0.0.1:{server.port}/baseline/websocket/"
+        (plain,), _ = await connect(url, 1)
+        (offering,), _ = await connect(url, 1, compression=True)
+
+        accepted = [
+            one._transport.response.headers.get("Sec-WebSocket-Extensions", "")  # noqa: SLF001
+            for one in (plain, offering)
+            if isinstance(one, WebSocketConnection)
+        ]
+        assert accepted[0] == ""
+        assert accepted[1].startswith("permessage-deflate")
+        await disconnect([plain, offering])
 
 
 def test_the_terminal_shows_each_experiment(printed: str, report: Report) -> None:

@@ -20,6 +20,7 @@ from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Spread, spread
 from sandbox.bench.testbed import processor_seconds, started
 
+WITH_COMPRESSION = " with compression"
 IDLE_SHARE = 0.05
 """Of a core: a server that uses no more is idle."""
 IDLE_SECONDS = 60.0
@@ -29,6 +30,8 @@ IDLE_SECONDS = 60.0
 class ConnectionsRow(Row, frozen=True, kw_only=True):
     """``connections``: what open connections cost over which nothing is sent."""
 
+    compression: bool = False
+    """Whether the clients offered to compress messages, as browsers do."""
     asked: int
     opened: int
     per_second: Spread
@@ -55,7 +58,8 @@ class Connections(Experiment[ConnectionsRow]):
     """Each round starts a server; the numbers of connections are reached one after another."""
 
     row = ConnectionsRow
-    turns: dict[tuple[str, int], list[tuple[Wave, float]]]
+    turns: dict[tuple[str, bool, int], list[tuple[Wave, float]]]
+    """By exhibit, whether clients offer compression, and connections asked."""
     columns = (
         Column("open", lambda row: row.opened_of_asked()),
         Column("connects a second", lambda row: f"{row.per_second.median:,.0f}"),
@@ -68,19 +72,27 @@ class Connections(Experiment[ConnectionsRow]):
     ROUNDS: ClassVar[int] = 3
     """Memory varies little, and each round starts a server."""
 
+    @property
+    def exhibits(self) -> list[Exhibit]:
+        """Those of the testbed, with rooms or without: they are all idle."""
+        return self.testbed.exhibits
+
     def steps(self) -> Iterator[Step]:
         sockets = [exhibit for exhibit in self.exhibits if exhibit.scheme == "ws"]
         exhibits = without_doubles(sockets, with_codec=False)
+        turns = [(exhibit, False) for exhibit in exhibits]
+        # What compression costs is the server's own affair, whatever the consumer.
+        turns += [(exhibit, True) for exhibit in exhibits if exhibit.is_baseline]
         for number in range(min(self.plan.rounds, self.ROUNDS)):
-            for exhibit in rotated(exhibits, number):
+            for exhibit, compression in rotated(turns, number):
                 yield Step(
-                    f"connections: {exhibit.id}",
+                    f"connections: {exhibit.id}" + (WITH_COMPRESSION if compression else ""),
                     exhibit.id,
                     4 + self.plan.idle[-1] / 500,
-                    partial(self.turn, exhibit),
+                    partial(self.turn, exhibit, compression=compression),
                 )
 
-    async def turn(self, exhibit: Exhibit) -> None:
+    async def turn(self, exhibit: Exhibit, *, compression: bool) -> None:
         with started(self.testbed.server, exhibit.application) as running:
             url = f"{exhibit.scheme}://127.0.0.1:{running.port}{exhibit.path}"
             warm, _ = await connect(url, 1)
@@ -92,7 +104,8 @@ class Connections(Experiment[ConnectionsRow]):
             waves = []
             for asked in self.plan.idle:
                 began, already = perf_counter(), len(connections)
-                more, _ = await connect(url, min(asked, connections_at_most()) - already)
+                missing = min(asked, connections_at_most()) - already
+                more, _ = await connect(url, missing, compression=compression)
                 took = perf_counter() - began
                 connections += more
                 await _idle(process)
@@ -110,13 +123,14 @@ class Connections(Experiment[ConnectionsRow]):
             left = _memory(process) - memory
             await disconnect(warm)
         for asked, wave in zip(self.plan.idle, waves, strict=True):
-            self.turns[exhibit.id, asked].append((wave, left))
+            self.turns[exhibit.id, compression, asked].append((wave, left))
 
     def rows(self) -> list[ConnectionsRow]:
         return [
             ConnectionsRow(
                 server=self.testbed.server,
                 exhibit=exhibit,
+                compression=compression,
                 asked=asked,
                 opened=min(wave.opened for wave, _ in turns),
                 per_second=spread([wave.per_second for wave, _ in turns]),
@@ -124,7 +138,9 @@ class Connections(Experiment[ConnectionsRow]):
                 threads_each=spread([wave.threads_each for wave, _ in turns]),
                 kib_left=spread([left for _, left in turns]),
             )
-            for (exhibit, asked), turns in self.turns.items()
+            for (exhibit, compression, asked), turns in sorted(
+                self.turns.items(), key=lambda item: item[0][1]
+            )
         ]
 
     def warnings(self) -> Iterator[str]:
@@ -134,7 +150,8 @@ class Connections(Experiment[ConnectionsRow]):
 
     @staticmethod
     def title(row: ConnectionsRow) -> str:
-        return f"idle WebSockets on {row.server}, and what is left when they are closed"
+        how = WITH_COMPRESSION if row.compression else ""
+        return f"idle WebSockets on {row.server}{how}, and what is left when they are closed"
 
     @classmethod
     def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
@@ -145,7 +162,7 @@ class Connections(Experiment[ConnectionsRow]):
             "a thread of its own, that is the larger part. The thin line spans the single rounds.",
             [
                 Bar(
-                    row.exhibit,
+                    row.exhibit + (WITH_COMPRESSION if row.compression else ""),
                     row.kib_each.median,
                     f"{row.kib_each.median:.1f} KiB",
                     f"{row.opened:,} opened, {row.per_second.median:,.0f} a second, "

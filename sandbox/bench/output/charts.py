@@ -49,6 +49,38 @@ class Bars(Chart):
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A row of a waterfall: a whole if it begins at 0, else what is added to another row."""
+
+    name: str
+    begin: float
+    end: float
+    figure: str
+    tooltip: str
+    is_certain: bool = True
+    """Whether it is more than noise."""
+
+
+class Waterfall(Chart):
+    """Bars below one another, each of which begins where an earlier one ends."""
+
+    template = "bench/output/waterfall.html"
+
+    def __init__(self, title: str, caption: str, parts: Sequence[Part]) -> None:
+        super().__init__(title, caption)
+        longest = max((max(part.begin, part.end) for part in parts), default=0.0) or 1.0
+        self.rows = [
+            {
+                "part": part,
+                "kind": ("less" if part.end < part.begin else "more") if part.begin else "whole",
+                "left": min(part.begin, part.end) / longest * 100,
+                "width": abs(part.end - part.begin) / longest * 100,
+            }
+            for part in parts
+        ]
+
+
 class Curves(Chart):
     """Latency by percentile, one panel for each consumer type, one curve for each edition.
 

@@ -65,7 +65,7 @@ class Command(BaseCommand):
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
             "the experiment echo on the edition echo. All unless given, but for what takes long "
-            "and runs only when named: delivery, database, soak",
+            "and runs only when named: anatomy, delivery, database, soak",
         )
         parser.add_argument(
             "--server",
