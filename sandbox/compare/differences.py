@@ -5,8 +5,11 @@ in one row only. A row whose reason is an exception names it, and the tests find
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from packaging.specifiers import SpecifierSet
 
 from consumers.catalogue import EDITIONS
 from sandbox.compare.observations import (
@@ -29,6 +32,7 @@ from sandbox.compare.steps import request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
 ALL_BUT_DAPHNE = ("uvicorn", "hypercorn", "granian")
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,31 @@ class Difference:
     servers: tuple[str, ...] = SERVERS
     raises: str = ""
     """How the exception that ended the connection or the request begins in the server's log."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """With which versions of which packages it is seen, such as ``{"channels": "<4.2"}``; with all
+    unless given."""
 
-    def covers(self, probe: str, exhibit: str, server: str) -> bool:
+    def covers(
+        self, probe: str, exhibit: str, server: str, versions: Mapping[str, str] = EMPTY
+    ) -> bool:
+        """Whether a cell is in this row; ``versions`` are those of its environment, if known."""
         return (
             probe in self.seen
             and server in self.servers
             and any(fnmatchcase(exhibit, pattern) for pattern in self.exhibits)
+            and all(
+                name in versions and SpecifierSet(specifier).contains(versions[name])
+                for name, specifier in self.packages.items()
+            )
         )
 
 
-def declared(probe: str, exhibit: str, server: str) -> Difference | None:
+def declared(
+    probe: str, exhibit: str, server: str, versions: Mapping[str, str] = EMPTY
+) -> Difference | None:
     """Find the row for a cell."""
-    return next((row for row in DIFFERENCES if row.covers(probe, exhibit, server)), None)
+    rows = (row for row in DIFFERENCES if row.covers(probe, exhibit, server, versions))
+    return next(rows, None)
 
 
 def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:

@@ -5,6 +5,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from django.core.management.base import CommandError
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from sandbox.processes.child import terminable
+from sandbox.processes.environments import Environment, RequirementsError, environment
 
 FAILED = 1
 USAGE = 2
@@ -33,3 +38,29 @@ def check_installed(extra: str, *packages: str) -> None:
         raise UsageError(
             f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' brings them."
         )
+
+
+def made_environments(requirements: Iterable[str]) -> list[Environment]:
+    """Find or make the environment of each set of requirements, before any server starts.
+
+    Raises UsageError.
+    """
+    terminal = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    made = []
+    try:
+        with (
+            terminable(),
+            Progress(
+                *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+            ) as progress,
+        ):
+            for one in dict.fromkeys(requirements):
+                task = progress.add_task(f"An environment with {one}", total=None)
+                made.append(environment(one))
+                progress.remove_task(task)
+    except RequirementsError as error:
+        raise UsageError(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+    return made

@@ -4,16 +4,15 @@ import importlib.util
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.processes.child import child
+from sandbox.processes.environments import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30.0
@@ -49,6 +48,7 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     log_file: Path
+    venv: Environment = field(default_factory=Environment)
 
     @property
     def url(self) -> str:
@@ -56,7 +56,7 @@ class Server:
 
     @property
     def version(self) -> str:
-        return version(self.name)
+        return self.venv.versions[self.name]
 
     def log(self) -> str:
         """All that the server and the application have printed so far."""
@@ -82,22 +82,26 @@ def serve(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     application: str = "sandbox.asgi:application",
+    venv: Environment | None = None,
 ) -> Iterator[Server]:
     """Run a server until the block ends, however it ends.
 
-    ``environment`` is added to this process's own. Raises ServerError.
+    ``environment`` is added to this process's own variables; ``venv`` is where the server's program
+    is, unless here. Raises ServerError.
     """
     if name not in ARGUMENTS:
         raise ServerError(f"There is no server {name!r}: choose from {', '.join(ARGUMENTS)}.")
-    if name not in installed():
+    is_there = name in venv.versions if venv else name in installed()
+    if not is_there:
         raise ServerError(
             f"The server {name} is not installed: pip install -e '.[servers]' brings it."
         )
     port = port or free_port()
     arguments = [argument.format(port=port) for argument in ARGUMENTS[name]]
-    command = [sys.executable, "-m", name, *arguments, application]
+    venv = venv or Environment()
+    command = [venv.python, "-m", name, *arguments, application]
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-    with listening(name, command, port, request, environment=environment) as server:
+    with listening(name, command, port, request, environment=environment, venv=venv) as server:
         yield server
 
 
@@ -109,6 +113,7 @@ def listening(
     request: bytes,
     *,
     environment: Mapping[str, str] | None = None,
+    venv: Environment | None = None,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
@@ -127,7 +132,7 @@ def listening(
                 stderr=subprocess.STDOUT,
             ) as process,
         ):
-            server = Server(name, port, process, log_file)
+            server = Server(name, port, process, log_file, venv or Environment())
             _wait_for_answer(server, request)
             yield server
 

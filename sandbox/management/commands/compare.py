@@ -19,7 +19,7 @@ from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report
 from sandbox.compare.run import UnreachableError, deployed, run, started
-from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
+from sandbox.management.shell import INTERRUPTED, UsageError, check_writable, made_environments
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS, ServerError
 
@@ -55,6 +55,16 @@ class Command(BaseCommand):
             help=f"{', '.join(ARGUMENTS)}; repeatable; daphne unless given. "
             "With --url: the server that runs there",
         )
+        parser.add_argument(
+            "--with",
+            action="append",
+            default=[],
+            dest="environments",
+            metavar="REQUIREMENTS",
+            help="run each server also in an environment with these versions, such as "
+            "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; all else is as here. The "
+            "environment is made when it is first asked for; repeatable",
+        )
         parser.add_argument("--url", help="compare what runs there, and start no server")
         parser.add_argument(
             "--probe",
@@ -72,6 +82,7 @@ class Command(BaseCommand):
         *,
         exhibits: list[str],
         servers: list[str],
+        environments: list[str],
         url: str | None,
         probes: list[str],
         **options: Any,
@@ -84,10 +95,13 @@ class Command(BaseCommand):
             )
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         check_writable(outputs)
+        if url is not None and environments:
+            raise UsageError("--with starts servers, and --url starts none: give one of them.")
+        venvs = [None, *made_environments(environments)]
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
-            else [started(server) for server in servers or ["daphne"]]
+            else [started(server, venv) for server in servers or ["daphne"] for venv in venvs]
         )
         try:
             terminal = Console(stderr=True)
