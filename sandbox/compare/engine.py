@@ -27,6 +27,7 @@ from sandbox.compare.probe import Probe
 from sandbox.compare.probes import TABLES
 from sandbox.compare.session import Session
 from sandbox.compare.steps import AwaitDisconnect
+from sandbox.processes.environments import column
 from sandbox.wire import ClosedError, Event, RefusedError
 
 Question: TypeAlias = tuple[Exhibit, Probe]
@@ -89,11 +90,6 @@ class Cell:
     @property
     def connections(self) -> int:
         return max((event.connection for event in self.events), default=0)
-
-
-def column(server: str, environment: str) -> str:
-    """Name a server in an environment."""
-    return f"{server} with {environment}" if environment else server
 
 
 def questions(exhibits: Sequence[Exhibit], probes: Sequence[str] = ()) -> list[Question]:

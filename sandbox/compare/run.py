@@ -24,7 +24,7 @@ class UnreachableError(Exception):
 
 @contextmanager
 def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
-    """Start a server, here or in ``venv``, with the settings that the probes are written for, and a migrated database.
+    """Start a server, here or in ``venv``, with what the probes need: settings and a database.
 
     Raises ServerError.
     """

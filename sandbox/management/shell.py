@@ -1,5 +1,6 @@
 """What the commands share: their exit statuses, and what they check before they start."""
 
+from argparse import ArgumentParser
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,20 @@ def check_installed(extra: str, *packages: str) -> None:
         raise UsageError(
             f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' brings them."
         )
+
+
+def add_with(parser: ArgumentParser) -> None:
+    """Add the option ``--with``, whose values made_environments() takes."""
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="environments",
+        metavar="REQUIREMENTS",
+        help="run each server here and in an environment with these versions, such as "
+        "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; all else is as here. An "
+        "environment is made when it is first asked for; repeatable",
+    )
 
 
 def made_environments(requirements: Iterable[str]) -> list[Environment]:

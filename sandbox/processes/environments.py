@@ -42,6 +42,12 @@ class UnresolvableError(RequirementsError):
     """Requirements that contradict each other, or that nothing meets."""
 
 
+@cache
+def installed_versions() -> Mapping[str, str]:
+    """Return the version of everything installed here, by normalized name."""
+    return _normalized({one.name: one.version for one in distributions()})
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A Python with packages."""
@@ -49,14 +55,13 @@ class Environment:
     requirements: str = ""
     """What was asked for. Empty: the environment that this process runs in."""
     python: str = sys.executable
-    versions: Mapping[str, str] = field(default_factory=lambda: installed_versions())
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
     """Of everything in it, by normalized name."""
 
 
-@cache
-def installed_versions() -> Mapping[str, str]:
-    """Return the version of everything installed here, by normalized name."""
-    return _normalized({one.name: one.version for one in distributions()})
+def column(server: str, requirements: str) -> str:
+    """Name a server in an environment."""
+    return f"{server} with {requirements}" if requirements else server
 
 
 def environment(requirements: str) -> Environment:
@@ -221,7 +226,7 @@ def _index() -> Mapping[str, str]:
         return {}
     found = (
         os.environ.get("PIP_INDEX_URL")
-        or subprocess.run(  # noqa: S603 # the command is ours
+        or subprocess.run(  # the command is ours
             [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
             capture_output=True,
             text=True,

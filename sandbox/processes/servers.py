@@ -8,11 +8,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sandbox.processes.child import child
-from sandbox.processes.environments import Environment
+from sandbox.processes.environments import Environment, column
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30.0
@@ -53,6 +53,11 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def column(self) -> str:
+        """The name under which it is shown."""
+        return column(self.name, self.venv.requirements)
 
     @property
     def version(self) -> str:
@@ -101,8 +106,8 @@ def serve(
     venv = venv or Environment()
     command = [venv.python, "-m", name, *arguments, application]
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-    with listening(name, command, port, request, environment=environment, venv=venv) as server:
-        yield server
+    with listening(name, command, port, request, environment=environment) as server:
+        yield replace(server, venv=venv)
 
 
 @contextmanager
@@ -113,7 +118,6 @@ def listening(
     request: bytes,
     *,
     environment: Mapping[str, str] | None = None,
-    venv: Environment | None = None,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
@@ -132,7 +136,7 @@ def listening(
                 stderr=subprocess.STDOUT,
             ) as process,
         ):
-            server = Server(name, port, process, log_file, venv or Environment())
+            server = Server(name, port, process, log_file)
             _wait_for_answer(server, request)
             yield server
 

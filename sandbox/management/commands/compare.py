@@ -19,7 +19,13 @@ from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report
 from sandbox.compare.run import UnreachableError, deployed, run, started
-from sandbox.management.shell import INTERRUPTED, UsageError, check_writable, made_environments
+from sandbox.management.shell import (
+    INTERRUPTED,
+    UsageError,
+    add_with,
+    check_writable,
+    made_environments,
+)
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS, ServerError
 
@@ -55,16 +61,7 @@ class Command(BaseCommand):
             help=f"{', '.join(ARGUMENTS)}; repeatable; daphne unless given. "
             "With --url: the server that runs there",
         )
-        parser.add_argument(
-            "--with",
-            action="append",
-            default=[],
-            dest="environments",
-            metavar="REQUIREMENTS",
-            help="run each server also in an environment with these versions, such as "
-            "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; all else is as here. The "
-            "environment is made when it is first asked for; repeatable",
-        )
+        add_with(parser)
         parser.add_argument("--url", help="compare what runs there, and start no server")
         parser.add_argument(
             "--probe",
