@@ -179,6 +179,28 @@ _SERVERS = (
     ),
 )
 
+# What other versions do.
+
+_VERSIONS = (
+    Difference(
+        "Daphne has a cap of 1 MiB since 4.2.2; before that it takes a message of any size.",
+        CAREFUL,
+        _each(("over-1-mib", "over-16-mib"), ErrorReply("too_large")),
+        ("daphne",),
+        packages={"daphne": "<4.2.2"},
+    ),
+    *(
+        Difference(
+            "Daphne has a cap of 1 MiB since 4.2.2, and a tutorial has no limits.",
+            ("tutorial/*websocket",),
+            {probe: (Reply(request_of(size)),)},
+            ("daphne",),
+            packages={"daphne": "<4.2.2"},
+        )
+        for probe, size in (("over-1-mib", 2**20 + 1), ("over-16-mib", 2**24 + 1))
+    ),
+)
+
 # What stock lacks.
 
 _STOCK = (
@@ -429,4 +451,4 @@ _TUTORIAL = (
     ),
 )
 
-DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)
+DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_VERSIONS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)

@@ -170,8 +170,8 @@ def _make(folder: Path, requirements: str, contents: Contents) -> None:
             _run([uv, "venv", "--python", sys.executable, str(made)], requirements)
             install = [uv, "pip", "install", "--python", python]
         else:
-            _run([sys.executable, "-m", "venv", str(made)], requirements)
-            install = [python, "-m", "pip", "install"]
+            _run([sys.executable, "-m", "venv", "--without-pip", str(made)], requirements)
+            install = [sys.executable, "-m", "pip", "--python", python, "install"]
         constraints = Path(scratch, "constraints.txt")
         install += ["--constraint", str(constraints), *contents.roots]
         try:

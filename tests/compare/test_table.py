@@ -1,6 +1,7 @@
 """The probes and the declared differences as data, without any server."""
 
 from collections import Counter
+from itertools import product
 from typing import cast
 
 import pytest
@@ -99,14 +100,25 @@ def test_every_difference_is_about_probes_that_exist() -> None:
         assert difference.reason.endswith(".")
 
 
+VERSIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"channels": "4.3.2", "daphne": "4.2.3"},
+    {"channels": "4.1.0", "daphne": "4.2.1"},
+    {"channels": "4.0.0", "daphne": "4.0.0"},
+)
+"""Some that rows are about."""
+
+
 def test_no_cell_is_declared_twice() -> None:
     """A cell is in one row at most, and every row has a cell."""
     used: set[int] = set()
     for exhibit in CATALOGUE:
         for probe in TABLES[exhibit.edition.probes]:
-            for server in SERVERS:
-                rows = [row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server)]
-                assert len(rows) <= 1, (server, exhibit.id, probe.id)
+            for server, versions in product(SERVERS, VERSIONS):
+                rows = [
+                    row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server, versions)
+                ]
+                assert len(rows) <= 1, (server, versions, exhibit.id, probe.id)
                 used.update(map(id, rows))
     assert used == {id(difference) for difference in DIFFERENCES}
 
