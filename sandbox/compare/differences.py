@@ -26,6 +26,7 @@ from sandbox.compare.observations import (
     Refused,
     Reply,
     Response,
+    Silence,
 )
 from sandbox.compare.probe import nested, sized
 from sandbox.compare.steps import request_of
@@ -176,28 +177,6 @@ _SERVERS = (
         CAREFUL,
         {"close-after-error": (ErrorReply("invalid_json"), Disconnect(1006))},
         ("hypercorn",),
-    ),
-)
-
-# What other versions do.
-
-_VERSIONS = (
-    Difference(
-        "Daphne has a cap of 1 MiB since 4.2.2; before that it takes a message of any size.",
-        CAREFUL,
-        _each(("over-1-mib", "over-16-mib"), ErrorReply("too_large")),
-        ("daphne",),
-        packages={"daphne": "<4.2.2"},
-    ),
-    *(
-        Difference(
-            "Daphne has a cap of 1 MiB since 4.2.2, and a tutorial has no limits.",
-            ("tutorial/*websocket",),
-            {probe: (Reply(request_of(size)),)},
-            ("daphne",),
-            packages={"daphne": "<4.2.2"},
-        )
-        for probe, size in (("over-1-mib", 2**20 + 1), ("over-16-mib", 2**24 + 1))
     ),
 )
 
@@ -451,4 +430,60 @@ _TUTORIAL = (
     ),
 )
 
-DIFFERENCES: tuple[Difference, ...] = (*_SERVERS, *_VERSIONS, *_STOCK, *_EXCEPTIONS, *_TUTORIAL)
+# What other versions do. Of the rows for a cell, that of its version counts.
+
+NO_TEXT_IN_BINARY = tuple(
+    f"{name}/*websocket"
+    for name, edition in EDITIONS.items()
+    if edition.keeps_contract and not edition.is_baseline
+)
+
+_VERSIONS = (
+    Difference(
+        "Daphne has a cap of 1 MiB since 4.2.2; before that it takes a message of any size.",
+        CAREFUL,
+        _each(("over-1-mib", "over-16-mib"), ErrorReply("too_large")),
+        ("daphne",),
+        packages={"daphne": "<4.2.2"},
+    ),
+    *(
+        Difference(
+            "Daphne has a cap of 1 MiB since 4.2.2, and a tutorial has no limits.",
+            WEBSOCKETS,
+            {probe: (Reply(request_of(size)),)},
+            ("daphne",),
+            packages={"daphne": "<4.2.2"},
+        )
+        for probe, size in (("over-1-mib", 2**20 + 1), ("over-16-mib", 2**24 + 1))
+    ),
+    Difference(
+        "Before Channels 4.1 an AsyncHttpConsumer swallows the exceptions of its handler: Daphne "
+        "does not learn of them, and the client waits for a response that does not come.",
+        HTTP,
+        _each(
+            {probe for row in _EXCEPTIONS if row.exhibits == HTTP for probe in row.seen},
+            Silence(20.0),
+        ),
+        ("daphne",),
+        packages={"channels": "<4.1"},
+    ),
+    Difference(
+        "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
+        "Hypercorn sends a text of None with them, and Channels takes that.",
+        NO_TEXT_IN_BINARY,
+        {
+            **_each(("binary", "utf-16", "bad-utf-8"), ErrorReply("invalid_json")),
+            "after-bad-binary": (ErrorReply("invalid_json"), Reply('{"message":"hi"}')),
+        },
+        ("hypercorn",),
+        packages={"channels": "<4.2"},
+    ),
+)
+
+DIFFERENCES: tuple[Difference, ...] = (
+    *_VERSIONS,
+    *_SERVERS,
+    *_STOCK,
+    *_EXCEPTIONS,
+    *_TUTORIAL,
+)

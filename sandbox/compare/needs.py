@@ -13,6 +13,7 @@ ISOLATION = Version("3.13")
 def missing(exhibit: Exhibit, versions: Mapping[str, str]) -> str:
     """Say why an exhibit cannot work with these versions; empty if it can, or none are known."""
     asgiref = versions.get("asgiref")
-    if exhibit.edition.isolated and asgiref and Version(asgiref) < ISOLATION:
+    is_isolated = exhibit.is_consumer and exhibit.edition.isolated
+    if is_isolated and asgiref and Version(asgiref) < ISOLATION:
         return f"routing/isolation.py needs asgiref {ISOLATION}, and this is asgiref {asgiref}."
     return ""

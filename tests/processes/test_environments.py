@@ -90,7 +90,7 @@ def without_index(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def choose(installer: str) -> None:
         if installer == "pip":
-            monkeypatch.setattr(environments.shutil, "which", lambda *_, **__: None)
+            monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
         elif not shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
             pytest.skip("There is no uv.")
 
