@@ -168,7 +168,7 @@ def _speed(report: Report) -> Iterator[str]:
 
 def _stall(report: Report) -> Iterator[str]:
     rows: Sequence[StallRow] = report.results["stall"]
-    exhibits = list(dict.fromkeys(row.exhibit for row in rows))
+    exhibits = list(dict.fromkeys(row.exhibit for row in rows if row.exhibit != BLOCKER))
     found = {(row.server, row.exhibit): row.added_p99 for row in rows if row.blocker == BLOCKER}
     yield from _head(f"ms added while {_code(BLOCKER)} blocks", *map(_code, exhibits))
     for server in report.servers:

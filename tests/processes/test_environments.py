@@ -11,7 +11,9 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -214,6 +216,27 @@ def test_no_network_gets_a_sentence(
     assert "127.0.0.1" not in str(error.value)
     assert "hunter2" not in str(error.value)
     assert without_index
+
+
+class Forbidden(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # the name that its base class asks for
+        self.send_error(403)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("without_index")
+def test_no_address_of_an_index_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What uv says of an index that refuses is passed on without its address and its password."""
+    with HTTPServer(("127.0.0.1", 0), Forbidden) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"http://joan:hunter2@127.0.0.1:{server.server_port}/simple"
+        monkeypatch.setenv("UV_DEFAULT_INDEX", address)
+        with pytest.raises(RequirementsError, match="403 Forbidden") as error:
+            environment("layer==2.0")
+        server.shutdown()
+    assert not re.search("127.0.0.1|hunter2|joan", str(error.value))
 
 
 def test_a_folder_that_cannot_be_written_gets_a_sentence(
