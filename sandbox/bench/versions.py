@@ -15,6 +15,7 @@ from msgspec import Struct
 from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
+from sandbox.bench.output.table import many
 from sandbox.bench.report import Report
 from sandbox.processes.servers import ROOT
 
@@ -148,7 +149,8 @@ def _behaviour(behaviour: Behaviour) -> Iterator[str]:
             f"{one.server} with {', '.join(map(_code, one.environments))}",
             _few(one.there),
             _few(one.here),
-            f"{len(one.probes)}, such as {_code(one.probes[0])}, at {len(one.exhibits)} exhibits",
+            f"{len(one.probes)}, such as {_code(one.probes[0])}, "
+            f"at {many(len(one.exhibits), 'exhibit')}",
         )
 
 
