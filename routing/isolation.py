@@ -33,6 +33,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
+from inspect import signature
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 LONG_WAIT = 1.0
 """Seconds: a call that waits longer for a thread is logged."""
+CAN_ISOLATE = "executor" in signature(ThreadSensitiveContext).parameters
+"""Since asgiref 3.13."""
 
 
 def isolated(application: Any, threads: ThreadPoolExecutor) -> Any:

@@ -13,7 +13,7 @@ from consumers.catalogue import CATALOGUE, Exhibit
 from routing.backpressure import with_backpressure
 from routing.ending import ended_once
 from routing.hypercorn import with_every_end, without_compression
-from routing.isolation import isolated
+from routing.isolation import CAN_ISOLATE, isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
 from routing.session import with_session
@@ -52,7 +52,12 @@ def mount(exhibit: Exhibit) -> Any:
     application = with_every_end(with_backpressure(ended_once(application)))
     if exhibit.protocol == "websocket":
         application = without_compression(application)
-    return isolated(application, THREADS) if exhibit.edition.isolated else application
+    return _isolated(application) if exhibit.edition.isolated else application
+
+
+def _isolated(application: Any) -> Any:
+    """Isolate where that can be done: ``compare --with`` also runs versions that cannot."""
+    return isolated(application, THREADS) if CAN_ISOLATE else application
 
 
 def _patterns(protocol: str, others: dict[str, Any]) -> list[Any]:
@@ -74,7 +79,7 @@ websocket_urlpatterns = _patterns("websocket", {"": not_found})
 http_urlpatterns = _patterns(
     "http",
     {
-        f"^{settings.STATIC_URL.lstrip('/')}": isolated(static_files(django_application), THREADS),
-        "": isolated(ended_once(django_application), THREADS),
+        f"^{settings.STATIC_URL.lstrip('/')}": _isolated(static_files(django_application)),
+        "": _isolated(ended_once(django_application)),
     },
 )

@@ -18,6 +18,7 @@ import redis.asyncio
 from sandbox.bench.cores import starting_on_all_cores
 from sandbox.bench.members import Member
 from sandbox.bench.testbed import started
+from sandbox.processes.environments import Environment
 from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import Server, free_port
@@ -33,12 +34,15 @@ FAULTS_END = 0.9
 class Instance:
     """A server that can be ended and started again on its port. Its methods block."""
 
-    def __init__(self, server: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: str, environment: Mapping[str, str], venv: Environment | None = None
+    ) -> None:
         self.port = free_port()
         self._start = partial(
             started,
             server,
             environment=environment,
+            venv=venv,
             port=self.port,
             starting=starting_on_all_cores,
         )
@@ -71,8 +75,9 @@ async def in_thread(job: Callable[[], None]) -> None:
 class Deployment:
     """Two servers that are ready for a room, until the block ends. Raises ServerError."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, venv: Environment | None = None) -> None:
         self._server = server
+        self._venv = venv
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -84,12 +89,12 @@ class Deployment:
                 "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
                 "REDIS_URL": self.redis.url,
             }
-            self.instances = [Instance(self._server, environment) for _ in range(2)]
+            self.instances = [Instance(self._server, environment, self._venv) for _ in range(2)]
             for instance in self.instances:
                 stack.callback(instance.end)
             with ThreadPoolExecutor() as threads:
                 jobs = [threads.submit(instance.start) for instance in self.instances]
-                jobs.append(threads.submit(migrate, environment["DATABASE_URL"]))
+                jobs.append(threads.submit(migrate, environment["DATABASE_URL"], venv=self._venv))
                 for job in jobs:
                     job.result()
             self._stack = stack.pop_all()

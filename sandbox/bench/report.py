@@ -18,6 +18,10 @@ class Ceiling(Struct, frozen=True):
 class Server(Struct, frozen=True):
     name: str
     version: str
+    environment: str = ""
+    """The requirements of ``--with``; empty for the environment that bench ran in."""
+    versions: dict[str, str] = {}
+    """Of the packages that matter most, as far as they are in its environment."""
 
 
 class Refused(Struct, frozen=True):

@@ -23,10 +23,12 @@ from sandbox.bench.plan import Plan
 from sandbox.bench.report import Ceiling, Refused, Report, Server
 from sandbox.bench.testbed import Testbed, UnmeasurableError, started
 from sandbox.compare.engine import Target, compare, questions
+from sandbox.compare.needs import missing
 from sandbox.compare.output.words import in_words
 from sandbox.compare.probes import SETTINGS
 from sandbox.processes.child import child
-from sandbox.processes.machine import machine, versions
+from sandbox.processes.environments import Environment
+from sandbox.processes.machine import PACKAGES, machine, versions
 from sandbox.processes.servers import ROOT
 
 CLIENT = ("picows", "httptools", "uvloop")
@@ -46,14 +48,16 @@ class Progress(Protocol):
 class Bench:
     """What is to be measured, and the report that is filled while it is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 # all that the command knows
         self,
         servers: Sequence[str],
         experiments: Sequence[str],
         exhibits: Sequence[Exhibit],
         plan: Plan,
         progress: Progress,
+        venvs: Sequence[Environment | None] = (None,),
     ) -> None:
+        self.venvs = venvs
         self.servers, self.experiments, self.exhibits = servers, experiments, exhibits
         self.plan, self.progress = plan, progress
         self.report = Report(
@@ -84,22 +88,34 @@ class Bench:
         self.progress.begin("the client's ceiling")
         self.report.ceilings += await _ceilings(self.plan)
         for server in self.servers:
-            await self._measure_on(server)
+            for venv in self.venvs:
+                await self._measure_on(server, venv)
 
-    async def _measure_on(self, server: str) -> None:
+    async def _measure_on(self, server: str, venv: Environment | None) -> None:
         with ExitStack() as stack:
             applications = [APPLICATION, *(exhibit.application for exhibit in self.exhibits)]
             migrated = any(exhibit.remembers for exhibit in self.exhibits)
             running = {
                 application: stack.enter_context(
-                    started(server, application, SETTINGS, migrated=migrated)
+                    started(server, application, SETTINGS, migrated=migrated, venv=venv)
                 )
                 for application in dict.fromkeys(applications)
             }
-            self.report.servers.append(Server(server, running[APPLICATION].version))
+            there = running[APPLICATION]
+            self.report.servers.append(
+                Server(
+                    there.column,
+                    there.version,
+                    there.venv.requirements,
+                    {name: it for name in PACKAGES if (it := there.venv.versions.get(name))},
+                )
+            )
             ceilings = {one.protocol: one.per_second for one in self.report.ceilings}
-            testbed = Testbed(server, list(self.exhibits), running, ceilings, stack)
-            self.progress.begin(f"{server}: the probes of compare")
+            testbed = Testbed(server, list(self.exhibits), running, ceilings, stack, venv)
+            for one in self.exhibits:
+                if one.entry and (reason := missing(one.entry, there.venv.versions)):
+                    self._refuse(testbed, one.id, reason)
+            self.progress.begin(f"{testbed.column}: the probes of compare")
             failing = await failures(testbed, every_probe=self.plan.every_probe)
             for exhibit, reason in failing.items():
                 self._refuse(testbed, exhibit, reason)
@@ -111,7 +127,7 @@ class Bench:
         self.progress.expect(sum(step.seconds for own in steps.values() for step in own))
         try:
             for step in (step for own in steps.values() for step in own):
-                self.progress.begin(f"{testbed.server}: {step.title}")
+                self.progress.begin(f"{testbed.column}: {step.title}")
                 await self._take(step, testbed)
                 self.progress.end(step.seconds)
         finally:
@@ -127,7 +143,7 @@ class Bench:
     async def _take(self, step: Step, testbed: Testbed) -> None:
         """Take a step; an exhibit that fails is reported, and takes part in no further one."""
         refused = {(one.server, one.exhibit) for one in self.report.refused}
-        if (testbed.server, step.exhibit) in refused:
+        if (testbed.column, step.exhibit) in refused:
             return
         try:
             await step.run()
@@ -136,7 +152,7 @@ class Bench:
 
     def _refuse(self, testbed: Testbed, exhibit: str, reason: str) -> None:
         testbed.exhibits = [one for one in testbed.exhibits if one.id != exhibit]
-        self.report.refused.append(Refused(testbed.server, exhibit, reason))
+        self.report.refused.append(Refused(testbed.column, exhibit, reason))
 
 
 async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
@@ -153,7 +169,8 @@ async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
     ]
     server = testbed.running[APPLICATION]
     found: dict[str, str] = {}
-    for cell in await compare(Target(testbed.server, server.version, server.url), asked):
+    target = Target(testbed.server, server.version, server.url, versions=server.venv.versions)
+    for cell in await compare(target, asked):
         if cell.verdict == "differs":
             seen, expected = in_words(cell.seen), in_words(cell.expected)
             reason = f"compare's probe {cell.probe} saw “{seen}” instead of “{expected}”"

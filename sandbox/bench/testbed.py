@@ -24,6 +24,7 @@ from sandbox.bench.cores import starting_a_server
 from sandbox.bench.exhibits import APPLICATION, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.bench.plan import SMALL
+from sandbox.processes.environments import Environment, column
 from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
@@ -45,6 +46,13 @@ class Testbed:
     """Round trips a second that the client itself can do at most, by scheme."""
     lasting: ExitStack = field(default_factory=ExitStack)
     """What an experiment starts for several steps. Closed when all have been taken."""
+    venv: Environment | None = None
+    """Where the servers run, unless here."""
+
+    @property
+    def column(self) -> str:
+        """The name under which its figures are shown."""
+        return column(self.server, self.venv.requirements if self.venv else "")
 
     def url(self, exhibit: Exhibit) -> str:
         port = self.running[exhibit.application].port
@@ -126,6 +134,7 @@ def started(  # noqa: PLR0913 # all but the server have a default
     *,
     port: int | None = None,
     migrated: bool = False,
+    venv: Environment | None = None,
     starting: Callable[[], AbstractContextManager[None]] = starting_a_server,
 ) -> Iterator[Server]:
     """Start a server on its core, if need be with tables in its database. Raises ServerError."""
@@ -142,10 +151,16 @@ def started(  # noqa: PLR0913 # all but the server have a default
             **(environment or {}),
         }
         if migrated:
-            migrate(everything["DATABASE_URL"])
+            migrate(everything["DATABASE_URL"], venv=venv)
         with starting():
             running = stack.enter_context(
-                serve(server, application=application, environment=everything, port=port)
+                serve(
+                    server,
+                    application=application,
+                    environment=everything,
+                    port=port,
+                    venv=venv,
+                )
             )
         yield running
 

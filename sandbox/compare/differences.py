@@ -5,8 +5,11 @@ in one row only. A row whose reason is an exception names it, and the tests find
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from packaging.specifiers import SpecifierSet
 
 from consumers.catalogue import EDITIONS
 from sandbox.compare.observations import (
@@ -25,6 +28,7 @@ from sandbox.compare.observations import (
     Refused,
     Reply,
     Response,
+    Silence,
 )
 from sandbox.compare.probe import nested, sized
 from sandbox.compare.probes.raw_websocket import EARLY, EARLY_BACK
@@ -34,6 +38,7 @@ SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
 UVICORN = ("uvicorn", "uvicorn-websockets", "uvicorn-wsproto")
 ALL_BUT_DAPHNE = (*UVICORN, "hypercorn", "granian")
 EVERYWHERE = ("daphne", *ALL_BUT_DAPHNE)
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +57,31 @@ class Difference:
     """What to do about it: a flag, a file of ``routing/``, or what a proxy in front does."""
     link: str = ""
     """URL of the maintainers' issue, or of their documentation."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """With which versions of which packages it is seen, such as ``{"channels": "<4.2"}``; with all
+    unless given."""
 
-    def covers(self, probe: str, exhibit: str, server: str) -> bool:
+    def covers(
+        self, probe: str, exhibit: str, server: str, versions: Mapping[str, str] = EMPTY
+    ) -> bool:
+        """Whether a cell is in this row; ``versions`` are those of its environment, if known."""
         return (
             probe in self.seen
             and server in self.servers
             and any(fnmatchcase(exhibit, pattern) for pattern in self.exhibits)
+            and all(
+                name in versions and SpecifierSet(specifier).contains(versions[name])
+                for name, specifier in self.packages.items()
+            )
         )
 
 
-def declared(probe: str, exhibit: str, server: str) -> Difference | None:
+def declared(
+    probe: str, exhibit: str, server: str, versions: Mapping[str, str] = EMPTY
+) -> Difference | None:
     """Find the row for a cell."""
-    return next((row for row in DIFFERENCES if row.covers(probe, exhibit, server)), None)
+    rows = (row for row in DIFFERENCES if row.covers(probe, exhibit, server, versions))
+    return next(rows, None)
 
 
 def _each(probes: Iterable[str], *seen: Observation) -> dict[str, Observations]:
@@ -710,7 +728,58 @@ _MIRROR = (
     ),
 )
 
+# What other versions do. Of the rows for a cell, that of its version counts.
+
+NO_TEXT_IN_BINARY = tuple(
+    f"{name}/*websocket"
+    for name, edition in EDITIONS.items()
+    if edition.keeps_contract and not edition.is_baseline
+)
+
+_VERSIONS = (
+    Difference(
+        "Daphne has a cap of 1 MiB since 4.2.2; before that it takes a message of any size.",
+        CAREFUL,
+        _each(("over-1-mib", "over-16-mib"), ErrorReply("too_large")),
+        ("daphne",),
+        packages={"daphne": "<4.2.2"},
+    ),
+    *(
+        Difference(
+            "Daphne has a cap of 1 MiB since 4.2.2, and a tutorial has no limits.",
+            WEBSOCKETS,
+            {probe: (Reply(request_of(size)),)},
+            ("daphne",),
+            packages={"daphne": "<4.2.2"},
+        )
+        for probe, size in (("over-1-mib", 2**20 + 1), ("over-16-mib", 2**24 + 1))
+    ),
+    Difference(
+        "Before Channels 4.1 an AsyncHttpConsumer swallows the exceptions of its handler: Daphne "
+        "does not learn of them, and the client waits for a response that does not come.",
+        HTTP,
+        _each(
+            {probe for row in _EXCEPTIONS if row.exhibits == HTTP for probe in row.seen},
+            Silence(20.0),
+        ),
+        ("daphne",),
+        packages={"channels": "<4.1"},
+    ),
+    Difference(
+        "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
+        "Hypercorn sends a text of None with them, and Channels takes that.",
+        NO_TEXT_IN_BINARY,
+        {
+            **_each(("binary", "utf-16", "bad-utf-8"), ErrorReply("invalid_json")),
+            "after-bad-binary": (ErrorReply("invalid_json"), Reply('{"message":"hi"}')),
+        },
+        ("hypercorn",),
+        packages={"channels": "<4.2"},
+    ),
+)
+
 DIFFERENCES: tuple[Difference, ...] = (
+    *_VERSIONS,
     *OF_SERVERS,
     *_STOCK,
     *_EXCEPTIONS,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
@@ -11,7 +11,8 @@ from websockets.exceptions import InvalidHandshake
 
 from consumers.catalogue import Exhibit
 from sandbox.compare.autobahn import Suite
-from sandbox.compare.differences import Difference, declared
+from sandbox.compare.differences import EMPTY, Difference, declared
+from sandbox.compare.needs import missing
 from sandbox.compare.observations import (
     BrokenHandshake,
     Closed,
@@ -28,6 +29,7 @@ from sandbox.compare.probe import Probe
 from sandbox.compare.probes import table
 from sandbox.compare.session import Session
 from sandbox.compare.steps import AwaitDisconnect
+from sandbox.processes.environments import column
 from sandbox.wire import ClosedError, Event, RefusedError
 
 Question: TypeAlias = tuple[Exhibit, Probe]
@@ -48,6 +50,14 @@ class Target:
     url: str
     log: Callable[[], str] | None = None
     """What it has printed so far, where that can be read."""
+    environment: str = ""
+    """The requirements of its environment, unless it is the one in which this is run."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of what is in its environment, if known."""
+
+    @property
+    def name(self) -> str:
+        return column(self.server, self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +76,19 @@ class Cell:
     """The details of the errors that most exhibits give, where this one gives others."""
     because: str = ""
     """Why the probe does not apply."""
+    environment: str = ""
+    """That of its target."""
     seconds: float = 0.0
     events: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
     def details(self) -> tuple[str, ...]:
         return details(self.seen)
+
+    @property
+    def target(self) -> str:
+        """The name of its target."""
+        return column(self.server, self.environment)
 
     @property
     def connections(self) -> int:
@@ -133,7 +150,16 @@ def _batches(questions: list[Question]) -> list[list[Question]]:
 async def _cell(
     target: Target, exhibit: Exhibit, probe: Probe, suite: Suite, seconds: float
 ) -> Cell:
-    cell = Cell(target.server, exhibit.id, probe.id, "n/a", probe.expected)
+    cell = Cell(
+        target.server,
+        exhibit.id,
+        probe.id,
+        "n/a",
+        probe.expected,
+        environment=target.environment,
+    )
+    if because := missing(exhibit, target.versions):
+        return replace(cell, because=because)
     if probe.only not in (None, exhibit.protocol):
         return replace(cell, because=probe.because)
     if probe.reads_log and target.log is None:
@@ -144,7 +170,7 @@ async def _cell(
     seen = await _take_steps(session, probe, probe.seconds or seconds)
     events = tuple(session.trace.events)
     return replace(
-        judge(cell, exhibit, probe, seen),
+        judge(cell, exhibit, probe, seen, target.versions),
         seconds=events[-1].at if events else 0.0,
         events=events,
     )
@@ -181,9 +207,15 @@ def _failure(error: Exception, seconds: float) -> Observation:
             return NoConnection(str(error))
 
 
-def judge(cell: Cell, exhibit: Exhibit, probe: Probe, seen: Observations) -> Cell:
+def judge(
+    cell: Cell,
+    exhibit: Exhibit,
+    probe: Probe,
+    seen: Observations,
+    versions: Mapping[str, str] = EMPTY,
+) -> Cell:
     """Give the verdict: against a declared difference where there is one, else the contract."""
-    difference = declared(probe.id, exhibit.id, cell.server)
+    difference = declared(probe.id, exhibit.id, cell.server, versions)
     if difference is not None:
         verdict: Verdict = "declared" if seen == difference.seen[probe.id] else "differs"
     else:

@@ -41,11 +41,11 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """Probes that the servers answer differently, all in the same way."""
+    """Probes that the targets answer differently, all in the same way."""
 
     probes: list[Probe]
     seen: tuple[tuple[Observations, ...], ...]
-    """For each server, in their order: what its exhibits show, each once."""
+    """For each target, in their order: what its exhibits show, each once."""
     differences: list[Difference]
     """Each reason once."""
 
@@ -93,6 +93,15 @@ class Report:
     def of(self, verdict: Verdict) -> list[Cell]:
         return [cell for cell in self.cells if cell.verdict == verdict]
 
+    def other_versions(self, target: Target) -> dict[str, str]:
+        """Find what has another version in a target's environment than in the first one's."""
+        first = self.targets[0].versions
+        return {
+            name: version
+            for name, version in sorted(target.versions.items())
+            if first.get(name, version) != version
+        }
+
     def matrices(self) -> list[Matrix]:
         return [
             self.matrix(edition, target) for edition in self.editions for target in self.targets
@@ -104,7 +113,7 @@ class Report:
         cells = {
             (cell.probe, cell.exhibit): cell
             for cell in self.cells
-            if cell.server == target.server and cell.exhibit in ids
+            if cell.target == target.name and cell.exhibit in ids
         }
         asked = {probe for probe, _ in cells}
         probes = tuple(probe for probe in table(edition.probes) if probe.id in asked)
@@ -121,14 +130,14 @@ class Report:
             CellRow(
                 list(dict.fromkeys(cell.probe for cell in cells)),
                 self._short_names({cell.exhibit for cell in cells}),
-                ", ".join(dict.fromkeys(cell.server for cell in cells)),
+                ", ".join(dict.fromkeys(cell.target for cell in cells)),
                 cells[0],
             )
             for cells in together.values()
         ]
 
     def server_rows(self) -> list[tuple[Edition, list[ServerRow]]]:
-        """Find what several servers answer differently, by the edition that shows it first."""
+        """Find what several targets answer differently, by the edition that shows it first."""
         found = []
         known: list[tuple[list[Probe], tuple[tuple[Observations, ...], ...]]] = []
         for edition in self.editions if self.targets[1:] else ():
@@ -148,7 +157,7 @@ class Report:
                 [cell for cell in matrix.row(probe) if cell.verdict != "n/a"] for matrix in matrices
             ]
             seen = tuple(tuple(dict.fromkeys(cell.seen for cell in row)) for row in rows)
-            if len(set(seen)) > 1:
+            if len(set(filter(None, seen))) > 1:  # but for targets where nothing applies
                 probes, cells = found.setdefault(seen, ([], []))
                 probes.append(probe)
                 cells += chain.from_iterable(rows)

@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
 from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
+from sandbox.processes.environments import Environment
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import ARGUMENTS, serve
 from sandbox.wire import TIMEOUT, ClosedError, http
@@ -22,22 +23,29 @@ class UnreachableError(Exception):
 
 
 @contextmanager
-def started(server: str) -> Iterator[Target]:
-    """Start a server with the settings that the probes are written for, and a migrated database.
+def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
+    """Start a server, here or in ``venv``, with what the probes need: settings and a database.
 
     Raises ServerError.
     """
     with tempfile.TemporaryDirectory() as folder:
-        environment = {
+        variables = {
             **SETTINGS,
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
             "DEBUG": "1",  # the stock edition is mounted
             "LOG_LEVEL": "INFO",  # disconnects are logged
         }
-        migrate(environment["DATABASE_URL"])
-        with serve(server, environment=environment) as running:
-            yield Target(server, running.version, running.url, running.log)
+        migrate(variables["DATABASE_URL"], venv=venv)
+        with serve(server, environment=variables, venv=venv) as running:
+            yield Target(
+                server,
+                running.version,
+                running.url,
+                running.log,
+                running.venv.requirements,
+                running.venv.versions,
+            )
 
 
 @contextmanager

@@ -1,10 +1,16 @@
 """What the commands share: their exit statuses, and what they check before they start."""
 
+from argparse import ArgumentParser
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from django.core.management.base import CommandError
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from sandbox.processes.child import terminable
+from sandbox.processes.environments import Environment, RequirementsError, environment
 
 FAILED = 1
 USAGE = 2
@@ -33,3 +39,43 @@ def check_installed(extra: str, *packages: str) -> None:
         raise UsageError(
             f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' brings them."
         )
+
+
+def add_with(parser: ArgumentParser) -> None:
+    """Add the option ``--with``, whose values made_environments() takes."""
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="environments",
+        metavar="REQUIREMENTS",
+        help="run each server here and in an environment with these versions, such as "
+        "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; all else is as here. An "
+        "environment is made when it is first asked for; repeatable",
+    )
+
+
+def made_environments(requirements: Iterable[str]) -> list[Environment]:
+    """Find or make the environment of each set of requirements, before any server starts.
+
+    Raises UsageError.
+    """
+    terminal = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    made = []
+    try:
+        with (
+            terminable(),
+            Progress(
+                *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+            ) as progress,
+        ):
+            for one in dict.fromkeys(requirements):
+                task = progress.add_task(f"An environment with {one}", total=None)
+                made.append(environment(one))
+                progress.remove_task(task)
+    except RequirementsError as error:
+        raise UsageError(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+    return made

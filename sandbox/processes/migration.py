@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-import sys
 
 from sandbox.processes.child import child
+from sandbox.processes.environments import Environment
 from sandbox.processes.servers import ROOT, ServerError
 
 
-def migrate(database_url: str) -> None:
+def migrate(database_url: str, *, venv: Environment | None = None) -> None:
     """Run ``manage.py migrate``. Raises ServerError, with what it says."""
     with child(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        [(venv or Environment()).python, "manage.py", "migrate", "--verbosity=0"],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database_url},
         stdin=subprocess.DEVNULL,

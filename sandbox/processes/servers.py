@@ -4,16 +4,15 @@ import importlib.util
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sandbox.processes.child import child
+from sandbox.processes.environments import Environment, column
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30.0
@@ -65,14 +64,20 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     log_file: Path
+    venv: Environment = field(default_factory=Environment)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def column(self) -> str:
+        """The name under which it is shown."""
+        return column(self.name, self.venv.requirements)
+
+    @property
     def version(self) -> str:
-        return version(_program(self.name))
+        return self.venv.versions[_program(self.name)]
 
     def log(self) -> str:
         """All that the server and the application have printed so far."""
@@ -103,24 +108,28 @@ def serve(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     application: str = "sandbox.asgi:application",
+    venv: Environment | None = None,
 ) -> Iterator[Server]:
     """Run a server until the block ends, however it ends.
 
-    ``environment`` is added to this process's own. Raises ServerError.
+    ``environment`` is added to this process's own variables; ``venv`` is where the server's program
+    is, unless here. Raises ServerError.
     """
     if name not in NAMES:
         raise ServerError(f"There is no server {name!r}: choose from {', '.join(NAMES)}.")
     program, further = VARIANTS.get(name, (name, []))
-    if program not in installed():
+    is_there = program in venv.versions if venv else program in installed()
+    if not is_there:
         raise ServerError(
             f"The server {program} is not installed: pip install -e '.[servers]' brings it."
         )
     port = port or free_port()
     arguments = [argument.format(port=port) for argument in (*ARGUMENTS[program], *further)]
-    command = [sys.executable, "-m", program, *arguments, application]
+    venv = venv or Environment()
+    command = [venv.python, "-m", program, *arguments, application]
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
     with listening(name, command, port, request, environment=environment) as server:
-        yield server
+        yield replace(server, venv=venv)
 
 
 @contextmanager

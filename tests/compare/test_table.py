@@ -1,6 +1,7 @@
 """The probes and the declared differences as data, without any server."""
 
 from collections import Counter
+from itertools import product
 from typing import cast
 
 import pytest
@@ -8,14 +9,16 @@ import pytest
 from consumers.catalogue import CATALOGUE
 from consumers.contract import Limits, answer, decode, encode
 from consumers.contract_http import decode_http, encode_http
-from sandbox.compare.differences import DIFFERENCES, EVERYWHERE
+from sandbox.compare.differences import DIFFERENCES, EVERYWHERE, declared
 from sandbox.compare.engine import Cell
+from sandbox.compare.needs import missing
 from sandbox.compare.observations import (
     Closed,
     ErrorReply,
     Observations,
     Reply,
     Response,
+    Silence,
     is_same_json,
     meets,
     reply_of,
@@ -100,14 +103,27 @@ def test_every_difference_is_about_probes_that_exist() -> None:
         assert difference.link.startswith("https://") or not difference.link
 
 
+VERSIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"channels": "4.3.2", "daphne": "4.2.3"},
+    {"channels": "4.1.0", "daphne": "4.2.1"},
+    {"channels": "4.0.0", "daphne": "4.0.0"},
+)
+"""Some that rows are about."""
+
+
 def test_no_cell_is_declared_twice() -> None:
-    """A cell is in one row at most, and every row has a cell."""
+    """A cell is in one row for all versions at most, and one for its own; every row has a cell."""
     used: set[int] = set()
     for exhibit in CATALOGUE:
         for probe in table(exhibit.edition.probes):
-            for server in EVERYWHERE:
-                rows = [row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server)]
-                assert len(rows) <= 1, (server, exhibit.id, probe.id)
+            for server, versions in product(EVERYWHERE, VERSIONS):
+                rows = [
+                    row for row in DIFFERENCES if row.covers(probe.id, exhibit.id, server, versions)
+                ]
+                for_all = [row for row in rows if not row.packages]
+                assert len(for_all) <= 1, (server, exhibit.id, probe.id)
+                assert len(rows) - len(for_all) <= 1, (server, versions, exhibit.id, probe.id)
                 used.update(map(id, rows))
     assert used == {id(difference) for difference in DIFFERENCES}
 
@@ -182,3 +198,45 @@ def test_an_error_is_the_very_bytes_of_the_contract(text: str) -> None:
 def test_what_cannot_be_printed_is_escaped() -> None:
     """A reply cannot turn the terminal's writing direction, nor change its colours."""
     assert in_words([Reply("\u202e\x1b[31m")]) == r"\u202e\u001b[31m"
+
+
+@pytest.mark.parametrize(
+    ("versions", "is_older"),
+    [({}, False), ({"daphne": "4.2.2"}, False), ({"daphne": "4.2.1"}, True)],
+)
+def test_a_difference_may_be_that_of_some_versions(
+    versions: dict[str, str], *, is_older: bool
+) -> None:
+    """A row for versions counts where they are known to be in the environment, and there only."""
+    for exhibit in ("echo/websocket", "tutorial/websocket"):
+        row = declared("over-1-mib", exhibit, "daphne", versions)
+        assert (row is not None) == is_older
+        assert row is None or "since 4.2.2" in row.reason
+
+
+def test_the_row_for_a_version_comes_first() -> None:
+    """What a version does counts before what is declared for all versions."""
+    exhibit = ("plain-text", "tutorial/async-http", "daphne")
+    usual, older = declared(*exhibit), declared(*exhibit, {"channels": "4.0.0"})
+    assert usual
+    assert older
+    assert usual.seen["plain-text"] == (Response(500),)
+    assert older.seen["plain-text"] == (Silence(20.0),)
+
+
+@pytest.mark.parametrize(
+    ("versions", "missing_in"),
+    [
+        ({}, set()),
+        ({"asgiref": "3.13.0"}, set()),
+        ({"asgiref": "3.12.1"}, {"echo/websocket", "tutorial/async-http"}),
+    ],
+)
+def test_what_a_version_lacks_is_known(versions: dict[str, str], missing_in: set[str]) -> None:
+    """What needs a newer package does not apply, with the reason; stock and baseline need none."""
+    ids = ("echo/websocket", "tutorial/async-http", "stock/websocket", "baseline/websocket")
+    for exhibit in CATALOGUE:
+        if exhibit.id in ids:
+            because = missing(exhibit, versions)
+            assert bool(because) == (exhibit.id in missing_in)
+            assert not because or "needs asgiref 3.13, and this is asgiref 3.12.1." in because

@@ -93,7 +93,7 @@ class Connections(Experiment[ConnectionsRow]):
                 )
 
     async def turn(self, exhibit: Exhibit, *, compression: bool) -> None:
-        with started(self.testbed.server, exhibit.application) as running:
+        with started(self.testbed.server, exhibit.application, venv=self.testbed.venv) as running:
             url = f"{exhibit.scheme}://127.0.0.1:{running.port}{exhibit.path}"
             warm, _ = await connect(url, 1)
             await first_reply(warm[0], request(SMALL))
@@ -128,7 +128,7 @@ class Connections(Experiment[ConnectionsRow]):
     def rows(self) -> list[ConnectionsRow]:
         return [
             ConnectionsRow(
-                server=self.testbed.server,
+                server=self.testbed.column,
                 exhibit=exhibit,
                 compression=compression,
                 asked=asked,

@@ -195,7 +195,9 @@ class DatabaseWays(Experiment[DatabaseRow]):
 
     async def turn(self, setting: Setting, way: str) -> None:
         environment = setting.environment(database := self.database(setting.database))
-        with started(self.testbed.server, APPLICATION, environment) as server:
+        with started(
+            self.testbed.server, APPLICATION, environment, venv=self.testbed.venv
+        ) as server:
             process = psutil.Process(server.process.pid)
             async with database.counting(process) as count:
                 for load in self.loads(setting, way):
@@ -240,7 +242,7 @@ class DatabaseWays(Experiment[DatabaseRow]):
 
         return [
             DatabaseRow(
-                server=self.testbed.server,
+                server=self.testbed.column,
                 exhibit=way,
                 database=setting.database,
                 setting=setting.name,

@@ -66,7 +66,7 @@ class Delay(Experiment[DelayRow]):
             ideal = connections / self.SECONDS
             rows.append(
                 DelayRow(
-                    server=self.testbed.server,
+                    server=self.testbed.column,
                     exhibit=exhibit,
                     connections=connections,
                     delay=self.SECONDS,

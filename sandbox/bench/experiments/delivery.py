@@ -133,7 +133,7 @@ class Delivery(Experiment[DeliveryRow]):
         try:
             if self._deployment is None:
                 self._deployment = self.testbed.lasting.enter_context(
-                    Deployment(self.testbed.server)
+                    Deployment(self.testbed.server, self.testbed.venv)
                 )
             turn = await self.room(self._deployment, exhibit, fault)
         except BaseException as error:
@@ -201,7 +201,7 @@ class Delivery(Experiment[DeliveryRow]):
         published, clients = len(turn.acknowledged), len(turn.counts)
         lost = sum(len(one.missing) for one in turn.counts)
         return DeliveryRow(
-            server=self.testbed.server,
+            server=self.testbed.column,
             exhibit=exhibit,
             errors=turn.errors,
             fault=fault,

@@ -111,7 +111,7 @@ class Echo(Experiment[EchoRow]):
             replies = sum(len(sample.latencies) for sample in samples)
             rows.append(
                 EchoRow(
-                    server=self.testbed.server,
+                    server=self.testbed.column,
                     exhibit=exhibit,
                     connections=connections,
                     payload_bytes=payload,

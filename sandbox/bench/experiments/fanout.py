@@ -72,7 +72,9 @@ class Fanout(Experiment[FanoutRow]):
                     return
                 environment = {"REDIS_URL": url}
             servers = [
-                stack.enter_context(started(self.testbed.server, environment=environment))
+                stack.enter_context(
+                    started(self.testbed.server, environment=environment, venv=self.testbed.venv)
+                )
                 for _ in range(processes)
             ]
             for members in self.plan.members:
@@ -99,7 +101,7 @@ class Fanout(Experiment[FanoutRow]):
     def rows(self) -> list[FanoutRow]:
         return [
             FanoutRow(
-                server=self.testbed.server,
+                server=self.testbed.column,
                 exhibit=exhibit,
                 layer=layer,
                 processes=processes,

@@ -61,7 +61,7 @@ class Latency(Experiment[LatencyRow]):
     def rows(self) -> list[LatencyRow]:
         return [
             LatencyRow(
-                server=self.testbed.server,
+                server=self.testbed.column,
                 exhibit=exhibit,
                 connections=self.plan.usual,
                 load=load,

@@ -117,9 +117,11 @@ class Soak(Experiment[SoakRow]):
         }
         with tempfile.TemporaryDirectory() as folder:
             environment["DATABASE_URL"] = f"sqlite:///{folder}/db.sqlite3"
-            migrate(environment["DATABASE_URL"])
+            migrate(environment["DATABASE_URL"], venv=self.testbed.venv)
             with (
-                started(self.testbed.server, environment=environment) as server,
+                started(
+                    self.testbed.server, environment=environment, venv=self.testbed.venv
+                ) as server,
                 closing(ServerLog(server.log_file)) as log,
             ):
                 run = Run(server, log, self.plan.minutes * 60, folder)
@@ -269,7 +271,7 @@ class Run:
         unpaired = self.log.unpaired()
         rests = [moment for moment in self.moments if moment.at_rest]
         return SoakRow(
-            server=self.server.name,
+            server=self.server.column,
             exhibit=ALL,
             errors=self.wrong.total(),
             seconds=self.elapsed,

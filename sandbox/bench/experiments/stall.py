@@ -93,7 +93,7 @@ class Stall(Experiment[StallRow]):
             ]
             rows.append(
                 StallRow(
-                    server=self.testbed.server,
+                    server=self.testbed.column,
                     exhibit=exhibit,
                     blocker=blocker,
                     before_p99=spread(before),

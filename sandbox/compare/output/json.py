@@ -10,7 +10,7 @@ from sandbox.compare.engine import Cell
 from sandbox.compare.observations import Observation, OneOf
 from sandbox.compare.output.words import in_words, reason, seen_in_words
 from sandbox.compare.report import LEGEND, Report
-from sandbox.processes.machine import machine, versions
+from sandbox.processes.machine import PACKAGES, machine, versions
 
 SCHEMA = 3
 LONGEST_TEXT = 1000
@@ -25,7 +25,20 @@ def as_json(report: Report) -> str:
         "versions": versions(),
         "machine": machine(),
         "servers": [
-            {"name": target.server, "version": target.version, "url": target.url}
+            {
+                "name": target.server,
+                "version": target.version,
+                "url": target.url,
+                "environment": target.environment,
+                "versions": {
+                    **{
+                        name: target.versions[name]
+                        for name in (*PACKAGES, target.server)
+                        if name in target.versions
+                    },
+                    **report.other_versions(target),
+                },
+            }
             for target in report.targets
         ],
         "exhibits": [
@@ -50,6 +63,7 @@ def as_json(report: Report) -> str:
 def _cell(cell: Cell) -> dict[str, Any]:
     return {
         "server": cell.server,
+        "environment": cell.environment,
         "exhibit": cell.exhibit,
         "probe": cell.probe,
         "verdict": cell.verdict,

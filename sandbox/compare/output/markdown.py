@@ -20,9 +20,7 @@ def _matrices(report: Report) -> Iterator[str]:
     for verdict, meaning in LEGEND.items():
         yield f"- **{verdict}**: {meaning}"
     for matrix in report.matrices():
-        heading = (
-            f"**{matrix.edition.name}** on {matrix.target.server}, {len(matrix.probes)} probes"
-        )
+        heading = f"**{matrix.edition.name}** on {matrix.target.name}, {len(matrix.probes)} probes"
         yield f"\n{heading}: {matrix.edition.sentence}\n"
         yield from table_head("", [f"`{exhibit.slug}`" for exhibit in matrix.exhibits])
         for group, asked in matrix.groups():
@@ -43,7 +41,7 @@ def _matrices(report: Report) -> Iterator[str]:
 def _servers(report: Report) -> Iterator[str]:
     for edition, rows in report.server_rows():
         yield ""
-        servers = [target.server for target in report.targets]
+        servers = [target.name for target in report.targets]
         yield from table_head(f"`{edition.name}`", [*servers, "why"])
         for row in rows:
             probes = codes(probe.id for probe in row.probes)

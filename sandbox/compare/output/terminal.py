@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.catalogue import Edition
-from sandbox.compare.engine import Verdict
+from sandbox.compare.engine import Target, Verdict
 from sandbox.compare.output.words import alternatives, in_words, reason, seen_in_words
 from sandbox.compare.report import LEGEND, Matrix, Report, ServerRow
 
@@ -36,14 +36,17 @@ def show(report: Report, console: Console) -> None:
     for matrix in matrices:
         target = matrix.target
         console.print()
-        console.print(
-            Text(f"{matrix.edition.name} on {target.server} {target.version}", style="bold")
-        )
+        console.print(Text(f"{matrix.edition.name} on {_target(target)}", style="bold"))
         console.print(matrix.edition.sentence)
         if is_narrow:
             for number, exhibit in enumerate(matrix.exhibits, start=1):
                 console.print(f"{number} {exhibit.slug}", highlight=False)
         console.print(_table(matrix, words))
+    for target in report.targets[1:]:
+        if others := report.other_versions(target):
+            console.print()
+            console.print(Text(f"What differs in the environment of {_target(target)}", "bold"))
+            console.print(", ".join(f"{name} {others[name]}" for name in others), highlight=False)
     for edition, rows in report.server_rows():
         console.print()
         console.print(_servers(edition, rows, report))
@@ -52,6 +55,11 @@ def show(report: Report, console: Console) -> None:
     _show_not_applicable(report, console)
     console.print()
     console.print(_summary(report))
+
+
+def _target(target: Target) -> str:
+    where = f" with {target.environment}" if target.environment else ""
+    return f"{target.server} {target.version}{where}"
 
 
 def _legend(words: Mapping[Verdict, str]) -> Table:
@@ -84,7 +92,7 @@ def _servers(edition: Edition, rows: list[ServerRow], report: Report) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for target in report.targets:
-        table.add_column(target.server, overflow="fold", ratio=1)
+        table.add_column(target.name, overflow="fold", ratio=1)
     for row in rows:
         probes = "\n".join(probe.id for probe in row.probes)
         table.add_row(probes, *(Text(alternatives(seen)) for seen in row.seen))

@@ -16,8 +16,10 @@ from sandbox.management.shell import (
     FAILED,
     INTERRUPTED,
     UsageError,
+    add_with,
     check_installed,
     check_writable,
+    made_environments,
 )
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import NAMES, ServerError
@@ -75,6 +77,7 @@ class Command(BaseCommand):
             choices=NAMES,
             help="repeatable; daphne unless given",
         )
+        add_with(parser)
         parser.add_argument(
             "--connections",
             action="append",
@@ -120,6 +123,7 @@ class Command(BaseCommand):
         *,
         names: list[str],
         servers: list[str],
+        environments: list[str],
         json: Path | None,
         html: Path | None,
         **options: Any,
@@ -157,6 +161,7 @@ class Command(BaseCommand):
             find(ids or usual, peers=options["peers"]),
             amount,
             progress,
+            [None, *made_environments(environments)],
         )
         try:
             with progress.shown(), terminable():

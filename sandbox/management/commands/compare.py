@@ -21,7 +21,13 @@ from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES, table
 from sandbox.compare.report import Report
 from sandbox.compare.run import UnreachableError, deployed, run, started
-from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
+from sandbox.management.shell import (
+    INTERRUPTED,
+    UsageError,
+    add_with,
+    check_writable,
+    made_environments,
+)
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import NAMES, ServerError
 
@@ -57,6 +63,7 @@ class Command(BaseCommand):
             help=f"{', '.join(NAMES)}; repeatable; daphne unless given. "
             "With --url: the server that runs there",
         )
+        add_with(parser)
         parser.add_argument("--url", help="compare what runs there, and start no server")
         parser.add_argument(
             "--probe",
@@ -74,6 +81,7 @@ class Command(BaseCommand):
         *,
         exhibits: list[str],
         servers: list[str],
+        environments: list[str],
         url: str | None,
         probes: list[str],
         **options: Any,
@@ -90,10 +98,13 @@ class Command(BaseCommand):
             )
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         check_writable(outputs)
+        if url is not None and environments:
+            raise UsageError("--with starts servers, and --url starts none: give one of them.")
+        venvs = [None, *made_environments(environments)]
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
-            else [started(server) for server in servers or ["daphne"]]
+            else [started(server, venv) for server in servers or ["daphne"] for venv in venvs]
         )
         try:
             terminal = Console(stderr=True)
