@@ -12,7 +12,7 @@ import psutil
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import connections_at_most
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step
+from sandbox.bench.experiment import Experiment, Figure, Row, Step
 from sandbox.bench.load import first_reply, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import SPREAD, Column, low_high
@@ -64,6 +64,13 @@ class Connections(Experiment[ConnectionsRow]):
         Column("threads each", lambda row: f"{row.threads_each.median:.2f}"),
         Column("KiB left after", lambda row: f"{row.kib_left.median:,.0f}"),
     )
+
+    figures: ClassVar = {
+        "memory": Figure("KiB for an idle connection", lambda row: row.kib_each),
+        "threads": Figure("threads for an idle connection", lambda row: row.threads_each),
+        "connects": Figure("connections opened a second", lambda row: row.per_second),
+    }
+    compared = "memory"
 
     ROUNDS: ClassVar[int] = 3
     """Memory varies little, and each round starts a server."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped, latency_of
 from sandbox.bench.load import Sample, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import Column, latency_columns, many, share_columns, size
@@ -31,7 +31,7 @@ class EchoRow(Row, frozen=True, kw_only=True):
     per_second: Spread
     share_of_baseline: Spread
     """Of each single round: the two had their turns in the same seconds."""
-    cpu_microseconds: float
+    cpu_microseconds: Spread
     """Of the server's processor time, for one round trip."""
     latency: Latency
     rounds: list[Round]
@@ -46,8 +46,14 @@ class Echo(Experiment[EchoRow]):
         Column("per second", lambda row: f"{row.per_second.median:,.0f}"),
         *share_columns("share of baseline", lambda row: row.share_of_baseline),
         *latency_columns("p50", "p99"),
-        Column("CPU µs", lambda row: f"{row.cpu_microseconds:.0f}"),
+        Column("CPU µs", lambda row: f"{row.cpu_microseconds.median:.0f}"),
     )
+    figures: ClassVar = {
+        "share": Figure("share of the baseline's round trips", lambda row: row.share_of_baseline),
+        "per-second": Figure("round trips a second", lambda row: row.per_second),
+        "cpu": Figure("microseconds of the server's processor", lambda row: row.cpu_microseconds),
+    }
+    compared = "share"
 
     SLICE: ClassVar[float] = 0.1
     """About as many seconds, before it is the other's turn again; longer from 100 connections on,
@@ -108,7 +114,6 @@ class Echo(Experiment[EchoRow]):
         for (connections, payload, exhibit), turns in self.turns.items():
             rounds = [Round(own.per_second, baseline.per_second) for own, baseline in turns]
             samples = [own for own, _ in turns]
-            replies = sum(len(sample.latencies) for sample in samples)
             rows.append(
                 EchoRow(
                     server=self.testbed.server,
@@ -117,9 +122,7 @@ class Echo(Experiment[EchoRow]):
                     payload_bytes=payload,
                     per_second=spread([one.per_second for one in rounds]),
                     share_of_baseline=_shares(rounds),
-                    cpu_microseconds=sum(one.processor_seconds for one in samples)
-                    / (replies or 1)
-                    * 1e6,
+                    cpu_microseconds=spread([_cpu_microseconds(one) for one in samples]),
                     latency=latency_of(samples),
                     errors=errors_in(samples),
                     rounds=rounds,
@@ -178,12 +181,16 @@ class Echo(Experiment[EchoRow]):
                         f"{row.share_of_baseline.median:.2f}",
                         f"{row.share_of_baseline.low:.2f} to {row.share_of_baseline.high:.2f}; "
                         f"{row.per_second.median:,.0f} round trips a second, "
-                        f"{row.cpu_microseconds:.0f} µs of the server's processor each",
+                        f"{row.cpu_microseconds.median:.0f} µs of the server's processor each",
                         row.share_of_baseline,
                     )
                     for row in group
                 ],
             )
+
+
+def _cpu_microseconds(sample: Sample) -> float:
+    return sample.processor_seconds / (len(sample.latencies) or 1) * 1e6
 
 
 def _shares(rounds: Sequence[Round]) -> Spread:
