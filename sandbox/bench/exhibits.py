@@ -7,7 +7,7 @@ from consumers import catalogue
 from consumers.catalogue import CATALOGUE, EDITIONS
 
 APPLICATION = "sandbox.asgi:application"
-PEERS = ("starlette", "fastapi")
+PEERS = ("starlette", "fastapi", "blacksheep")
 ISOLATIONS = ("thread-each", "pool")
 """Of the experiment database, which has "stock" too."""
 SCHEMES = {"websocket": "ws", "http": "http"}

@@ -13,6 +13,7 @@ from contextlib import (
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import psutil
 from django.conf import settings
@@ -25,6 +26,11 @@ from sandbox.bench.plan import SMALL
 from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
+
+IDLE_SHARE = 0.05
+"""Of a core: a server that uses no more is idle."""
+IDLE_SECONDS = 60.0
+"""The longest to wait for that."""
 
 
 class UnmeasurableError(Exception):
@@ -111,6 +117,17 @@ def processor_seconds(process: psutil.Process) -> float:
     )
 
 
+async def idle(process: psutil.Process) -> None:
+    """Wait until a server has dealt with what it was given, and all its workers have started."""
+    give_up = perf_counter() + IDLE_SECONDS
+    is_idle = False
+    while not is_idle and perf_counter() < give_up:
+        before, since = processor_seconds(process), perf_counter()
+        await asyncio.sleep(0.3)
+        used = processor_seconds(process) - before
+        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
+
+
 @contextmanager
 def started(  # noqa: PLR0913 # all but the server have a default
     server: str,
@@ -118,6 +135,7 @@ def started(  # noqa: PLR0913 # all but the server have a default
     environment: Mapping[str, str] | None = None,
     *,
     port: int | None = None,
+    processes: int = 1,
     migrated: bool = False,
     starting: Callable[[], AbstractContextManager[None]] = starting_a_server,
 ) -> Iterator[Server]:
@@ -138,7 +156,13 @@ def started(  # noqa: PLR0913 # all but the server have a default
             migrate(everything["DATABASE_URL"])
         with starting():
             running = stack.enter_context(
-                serve(server, application=application, environment=everything, port=port)
+                serve(
+                    server,
+                    application=application,
+                    environment=everything,
+                    port=port,
+                    processes=processes,
+                )
             )
         yield running
 

@@ -82,10 +82,12 @@ def serve(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     application: str = "sandbox.asgi:application",
+    processes: int = 1,
 ) -> Iterator[Server]:
     """Run a server until the block ends, however it ends.
 
-    ``environment`` is added to this process's own. Raises ServerError.
+    ``environment`` is added to this process's own. Of several processes, at least one has answered.
+    Raises ServerError.
     """
     if name not in ARGUMENTS:
         raise ServerError(f"There is no server {name!r}: choose from {', '.join(ARGUMENTS)}.")
@@ -96,9 +98,22 @@ def serve(
     port = port or free_port()
     arguments = [argument.format(port=port) for argument in ARGUMENTS[name]]
     command = [sys.executable, "-m", name, *arguments, application]
+    if processes > 1:
+        command = _several(name, port, processes, command)
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
     with listening(name, command, port, request, environment=environment) as server:
         yield server
+
+
+def _several(name: str, port: int, processes: int, command: list[str]) -> list[str]:
+    """Have a server run in several processes, in its own way. Daphne has no workers."""
+    if name == "daphne":
+        alone = [sys.executable, "-m", name, command[-1]]
+        return [
+            *(sys.executable, "-m", "sandbox.processes.shared_socket", str(port), str(processes)),
+            *alone,
+        ]
+    return [*command, "--workers", str(processes)]
 
 
 @contextmanager

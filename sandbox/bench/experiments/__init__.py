@@ -12,6 +12,7 @@ EXPERIMENTS = {
     "stall": "sandbox.bench.experiments.stall.Stall",
     "connections": "sandbox.bench.experiments.connections.Connections",
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
+    "processes": "sandbox.bench.experiments.processes.Processes",
     "database": "sandbox.bench.experiments.database.DatabaseWays",
     "delivery": "sandbox.bench.experiments.delivery.Delivery",
     "soak": "sandbox.bench.experiments.soak.Soak",

@@ -1,6 +1,5 @@
 """``connections``: what idle WebSockets cost a new server, and what they leave behind."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +17,7 @@ from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import SPREAD, Column, low_high
 from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Spread, spread
-from sandbox.bench.testbed import processor_seconds, started
-
-IDLE_SHARE = 0.05
-"""Of a core: a server that uses no more is idle."""
-IDLE_SECONDS = 60.0
-"""The longest to wait for that."""
+from sandbox.bench.testbed import idle, started
 
 
 class ConnectionsRow(Row, frozen=True, kw_only=True):
@@ -93,7 +87,7 @@ class Connections(Experiment[ConnectionsRow]):
             warm, _ = await connect(url, 1)
             await first_reply(warm[0], request(SMALL))
             process = psutil.Process(running.process.pid)
-            await _idle(process)
+            await idle(process)
             memory, threads = _memory(process), process.num_threads()
             connections: list[Connection] = []
             waves = []
@@ -102,7 +96,7 @@ class Connections(Experiment[ConnectionsRow]):
                 more, _ = await connect(url, min(asked, connections_at_most()) - already)
                 took = perf_counter() - began
                 connections += more
-                await _idle(process)
+                await idle(process)
                 opened = len(connections)
                 waves.append(
                     Wave(
@@ -113,7 +107,7 @@ class Connections(Experiment[ConnectionsRow]):
                     )
                 )
             await disconnect(connections)
-            await _idle(process)
+            await idle(process)
             left = _memory(process) - memory
             await disconnect(warm)
         for asked, wave in zip(self.plan.idle, waves, strict=True):
@@ -164,17 +158,6 @@ class Connections(Experiment[ConnectionsRow]):
                 if row.asked == largest
             ],
         )
-
-
-async def _idle(process: psutil.Process) -> None:
-    """Wait until a server has dealt with the connections that were opened or closed."""
-    give_up = perf_counter() + IDLE_SECONDS
-    is_idle = False
-    while not is_idle and perf_counter() < give_up:
-        before, since = processor_seconds(process), perf_counter()
-        await asyncio.sleep(0.3)
-        used = processor_seconds(process) - before
-        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
 
 
 def _memory(process: psutil.Process) -> float:

@@ -1,8 +1,8 @@
 """``echo``: the maximum of each exhibit, with one request in flight on each connection."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from sandbox.bench.load import Sample, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import Column, latency_columns, many, share_columns, size
 from sandbox.bench.spread import Latency, Spread, spread
+from sandbox.bench.testbed import Testbed
 
 NEAR_THE_CEILING = 2 / 3
 
@@ -142,19 +143,14 @@ class Echo(Experiment[EchoRow]):
 
     def warnings(self) -> Iterator[str]:
         """Name the figures that may be the client's rather than the server's."""
-        rows = [row for row in self.rows() if row.payload_bytes == self.plan.usual_size]
-        for scheme, ceiling in self.testbed.ceilings.items():
-            near = [
-                f"{row.exhibit} on {row.server} ({many(row.connections, 'connection')})"
-                for row in rows
-                if BY_ID[row.exhibit].scheme == scheme
-                and row.per_second.median > ceiling * NEAR_THE_CEILING
-            ]
-            if near:
-                yield (
-                    f"The client does {ceiling:,.0f} a second at most over {scheme}. Near that, "
-                    f"and so perhaps faster than they look, came {', '.join(near)}."
-                )
+        return near_the_ceiling(
+            self.testbed,
+            {
+                f"{row.exhibit} on {row.server} ({many(row.connections, 'connection')})": row
+                for row in self.rows()
+                if row.payload_bytes == self.plan.usual_size
+            },
+        )
 
     @staticmethod
     def title(row: EchoRow) -> str:
@@ -186,6 +182,22 @@ class Echo(Experiment[EchoRow]):
                     )
                     for row in group
                 ],
+            )
+
+
+def near_the_ceiling(testbed: Testbed, named: Mapping[str, Any]) -> Iterator[str]:
+    """Name the rows, given by what to call each, that came near what the client itself can do."""
+    for scheme, ceiling in testbed.ceilings.items():
+        near = [
+            name
+            for name, row in named.items()
+            if BY_ID[row.exhibit].scheme == scheme
+            and row.per_second.median > ceiling * NEAR_THE_CEILING
+        ]
+        if near:
+            yield (
+                f"The client does {ceiling:,.0f} a second at most over {scheme}. Near that, "
+                f"and so perhaps faster than they look, came {', '.join(near)}."
             )
 
 

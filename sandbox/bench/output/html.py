@@ -10,7 +10,7 @@ from sandbox.bench.output.charts import Chart
 from sandbox.bench.output.table import Table
 from sandbox.bench.report import Report
 
-COLOURS = 7
+COLOURS = 8
 """Those of the template: each group has the same one in all reports."""
 
 

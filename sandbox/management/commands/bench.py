@@ -117,7 +117,9 @@ class Command(BaseCommand):
             help="how long the experiment soak lasts on each server",
         )
         parser.add_argument("--quick", action="store_true", help="a minute's look")
-        parser.add_argument("--peers", action="store_true", help="Starlette and FastAPI as well")
+        parser.add_argument(
+            "--peers", action="store_true", help="Starlette, FastAPI and BlackSheep as well"
+        )
         parser.add_argument(
             "--fail-if",
             action="append",
@@ -142,7 +144,7 @@ class Command(BaseCommand):
         check_folder(options["hgrm"])
         check_installed("bench", "hdrh", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
-            check_installed("peers", "fastapi", "starlette")
+            check_installed("peers", "blacksheep", "fastapi", "starlette")
         # Only now: these need the packages that have just been looked for.
         from sandbox.bench.experiments import experiments as registered  # noqa: PLC0415
         from sandbox.bench.output.terminal import ProgressBar, show  # noqa: PLC0415
