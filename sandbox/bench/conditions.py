@@ -64,7 +64,7 @@ class Condition:
             if self.server in {None, server.name}:
                 rows = [
                     row
-                    for row in report.results[self.experiment]
+                    for row in report.results.get(self.experiment, ())
                     if (row.server, row.exhibit) == (server.name, self.exhibit)
                     and self.figure.of(row)
                 ]

@@ -1,14 +1,20 @@
 """``--fail-if``: conditions at which ``bench`` fails in somebody's CI."""
 
 import io
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from sandbox.bench.conditions import ConditionError, figures, parse
 from sandbox.bench.experiments.echo import EchoRow
+from sandbox.bench.figures import DETAILS, README
 from sandbox.bench.report import Report, Server
+from sandbox.bench.run import Bench
 from sandbox.bench.spread import Spread, compared
+from sandbox.management.shell import INTERRUPTED
 
 
 def report(*rows: tuple[str, Spread]) -> Report:
@@ -189,3 +195,36 @@ def test_each_figure_has_one_experiment() -> None:
 def test_one_rule_says_what_is_a_difference(sides: tuple[Spread, Spread], words: str) -> None:
     """Where a round of the one lies within the rounds of the other, there is no difference."""
     assert compared(*sides) == words
+
+
+def documented() -> list[list[str]]:
+    """Find the commands of ``bench`` that the documents show, as lists of arguments."""
+    commands = re.compile(r"manage\.py bench (.*?)(?:  +#.*)?$", re.MULTILINE)
+    blocks = re.compile(r"```console\n(.*?)```", re.DOTALL)
+    return [
+        shlex.split(command)
+        for document in (README, DETAILS)
+        for block in blocks.findall(document.read_text())
+        for command in commands.findall(block)
+    ]
+
+
+@pytest.mark.parametrize("arguments", documented(), ids=" ".join)
+def test_documented_commands_are_accepted(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each command of ``bench`` in the documents gets as far as to the measuring."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Bench, "run", lambda _: None)
+
+    with pytest.raises(SystemExit) as raised:
+        call_command("bench", *arguments, stdout=io.StringIO())
+
+    assert raised.value.code == INTERRUPTED  # nothing was measured
+
+
+def test_documented_conditions_are_those_of_the_readme() -> None:
+    """The condition in the text of the README is one that can be read."""
+    (condition,) = re.findall(r"--fail-if '(.*?)'", README.read_text())
+
+    assert parse(condition).exhibit == "tuned/websocket"

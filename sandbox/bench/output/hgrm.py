@@ -9,7 +9,7 @@ from sandbox.bench.report import Report
 def write_hgrm(report: Report, path: Path) -> list[Path]:
     """Write files whose names begin and end as that of ``path``, and return them."""
     written = []
-    for row in report.results["latency"]:
+    for row in report.results.get("latency", ()):
         exhibit = row.exhibit.replace("/", "-")
         curve = f"{row.server}.{exhibit}.{row.load:.0%}".removesuffix("%")
         for kind, histogram in (("", row.histogram), (".not-corrected", row.uncorrected_histogram)):

@@ -180,7 +180,7 @@ class Command(BaseCommand):
                 bench.run()
         except ServerError as error:
             raise UsageError(str(error)) from error
-        for condition in conditions:
+        for condition in conditions if bench.report.is_complete else ():
             condition.decide(bench.report)
         _write(bench.report, options)
         self.stdout.ending = ""  # rich ends its lines itself
