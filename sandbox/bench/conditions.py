@@ -79,10 +79,10 @@ class Condition:
     def _decide(self, row: Row, report: Report) -> None:
         if not (spread := self.figure.of(row)):
             return
-        title = dict(experiments())[self.experiment].title(row)
+        where = dict(experiments())[self.experiment].where(row)
         seen = (
             f"it was {_number(spread.median)}, {_number(spread.low)} to {_number(spread.high)} in "
-            f"single rounds ({self.experiment}: {title})."
+            f"single rounds ({self.experiment}: {where})."
         )
         if self._holds_for(spread.low) and self._holds_for(spread.high):
             report.failures.append(f"{self.text}: {seen}")

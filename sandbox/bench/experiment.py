@@ -116,6 +116,11 @@ class Experiment(ABC, Generic[R]):
         """Name the table that a row belongs to."""
 
     @classmethod
+    def where(cls, row: R) -> str:
+        """Say under which conditions a row was measured, all but the exhibit."""
+        return cls.title(row)
+
+    @classmethod
     def tables(cls, rows: Sequence[R]) -> Iterator[Table]:
         for title, group in groupby(rows, cls.title):
             yield Table(
@@ -130,13 +135,13 @@ class Experiment(ABC, Generic[R]):
     @classmethod
     def comparisons(cls, rows: Sequence[R]) -> Iterator[Table]:
         """Compare editions that differ in one thing."""
-        for title, group in groupby(rows if cls.compared else (), cls.title):
-            compared = cls.figures[cls.compared]
-            found = {row.exhibit: compared.of(row) for row in group}
-            yield from comparisons(
-                f"how many times the {compared.words}; {title}",
-                {exhibit: figure for exhibit, figure in found.items() if figure},
-            )
+        found: dict[str, dict[str, Spread]] = {}
+        for row in rows if cls.compared else ():
+            if figure := cls.figures[cls.compared].of(row):
+                found.setdefault(cls.where(row), {})[row.exhibit] = figure
+        for where, figures in found.items():
+            words = cls.figures[cls.compared].words
+            yield from comparisons(f"how many times the {words}; {where}", figures)
 
     @classmethod
     @abstractmethod

@@ -138,6 +138,10 @@ class Connections(Experiment[ConnectionsRow]):
         return f"idle WebSockets on {row.server}, and what is left when they are closed"
 
     @classmethod
+    def where(cls, row: ConnectionsRow) -> str:
+        return f"{row.opened:,} idle WebSockets on {row.server}"
+
+    @classmethod
     def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
         largest = max(row.asked for row in rows)
         yield Bars(

@@ -131,6 +131,10 @@ class Fanout(Experiment[FanoutRow]):
         )
 
     @classmethod
+    def where(cls, row: FanoutRow) -> str:
+        return f"{cls.title(row)}, {row.members} members"
+
+    @classmethod
     def charts(cls, rows: Sequence[FanoutRow]) -> Iterator[Bars]:
         for (layer, processes, members), group in grouped(
             rows, lambda row: (row.layer, row.processes, row.members)

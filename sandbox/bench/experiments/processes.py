@@ -170,6 +170,10 @@ class Processes(Experiment[ProcessesRow]):
         )
 
     @classmethod
+    def where(cls, row: ProcessesRow) -> str:
+        return f"{processes_of(row)} on {many(row.cores, 'core')}"
+
+    @classmethod
     def charts(cls, rows: Sequence[ProcessesRow]) -> Iterator[Bars]:
         for processes, group in grouped(rows, lambda row: row.processes):
             if processes > 1:
@@ -213,7 +217,7 @@ def free_threaded() -> str:
     found = next((name for name in FREE_THREADED if shutil.which(name)), "")
     get = "" if found else "uv python install 3.14t; "
     return (
-        "To have one process use several cores, run this on a free-threaded Python: "
+        "To see what one process does on several cores, run this on a free-threaded Python too: "
         f"{get}{found or 'python3.14t'} -m venv .venv-t; .venv-t/bin/pip install -e "
-        "'.[bench,servers]'; .venv-t/bin/python manage.py bench echo."
+        "'.[bench,servers]'; .venv-t/bin/python manage.py bench processes."
     )

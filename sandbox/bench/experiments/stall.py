@@ -135,6 +135,10 @@ class Stall(Experiment[StallRow]):
         )
 
     @classmethod
+    def where(cls, row: StallRow) -> str:
+        return f"while {row.blocker} blocks for a second, on {row.server}"
+
+    @classmethod
     def tables(cls, rows: Sequence[StallRow]) -> Iterator[Table]:
         """Set a column for each that blocks."""
         for title, group in grouped(rows, cls.title):
