@@ -167,8 +167,8 @@ def _against(found: _Found, exhibit: str, other: str) -> str:
 def _added(added: Spread) -> str:
     ranged = f"{added.low:+,.0f} to {added.high:+,.0f} ms in single rounds"
     if added.low > 0:
-        return f"adds {added.median:,.0f} ms ({ranged}) to the p99 of the others in its process"
-    return f"adds nothing that this machine can show ({ranged}) to the p99 of the others"
+        return f"adds {added.median:,.0f} ms ({ranged})"
+    return f"adds nothing that this machine can show ({ranged})"
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -193,11 +193,10 @@ def _advice(report: Report) -> Iterator[str]:
         {found.per_second(isolated)} echoes a second, {found.kib(isolated)} for an idle connection.
         Put [`routing/isolation.py`](../routing/isolation.py) in front, in which all connections
         share a bounded number of threads: then one that blocks for a second
-        {_added(found.added_by(isolated))}.""",
+        {_added(found.added_by(isolated))} to the p99 of the others in its process.""",
         f"""**Put it in front of async consumers too.** Mounted as Channels leaves it (`stock`), a
-        sync consumer that blocks for a second adds {delayed.median:,.0f} ms ({delayed.low:,.0f} to
-        {delayed.high:,.0f}) to the p99 of `{neighbour}`, because Channels' async consumers wait for
-        the one thread that all share. It delays {stalled} of the {of} exhibits in its process by
+        sync consumer that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`, because
+        Channels' async consumers wait for the one thread that all share. It delays {stalled} of the {of} exhibits in its process by
         half a second or more in every round. See it on the page, under Stall.""",
         f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
         same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
@@ -235,8 +234,8 @@ def _short_advice(report: Report) -> Iterator[str]:
         {found.kib("echo/async-websocket")} for an idle connection.""",
         f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
         {found.per_second("echo/websocket")}. Put [`routing/isolation.py`](routing/isolation.py) in
-        front: as Channels leaves it, one that blocks for a second adds {delayed.median:,.0f} ms
-        to the p99 of the others, async consumers too.""",
+        front: as Channels leaves it, one that blocks for a second {_added(delayed)} to the p99 of
+        the others, async consumers too.""",
         """**The JSON types for their hooks, not for speed.** Give them a codec that answers bad
         input: on their own they end the connection.""",
         f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")}.""",

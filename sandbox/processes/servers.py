@@ -101,7 +101,9 @@ def serve(
     if processes > 1:
         command = _several(name, port, processes, command)
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-    with listening(name, command, port, request, environment=environment) as server:
+    with listening(
+        name, command, port, request, environment=environment, processes=processes
+    ) as server:
         yield server
 
 
@@ -117,17 +119,19 @@ def _several(name: str, port: int, processes: int, command: list[str]) -> list[s
 
 
 @contextmanager
-def listening(
+def listening(  # noqa: PLR0913 # what runs, where, and how
     name: str,
     command: Sequence[str],
     port: int,
     request: bytes,
     *,
     environment: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
-    What it prints goes to a log file. Raises ServerError, with the log, if it does not answer.
+    Several processes start at the same time, and may take as many times as long. What it prints
+    goes to a log file. Raises ServerError, with the log, if it does not answer.
     """
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
@@ -143,12 +147,12 @@ def listening(
             ) as process,
         ):
             server = Server(name, port, process, log_file)
-            _wait_for_answer(server, request)
+            _wait_for_answer(server, request, STARTUP_SECONDS * processes)
             yield server
 
 
-def _wait_for_answer(server: Server, request: bytes) -> None:
-    deadline = time.monotonic() + STARTUP_SECONDS
+def _wait_for_answer(server: Server, request: bytes, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise ServerError(f"{server.name} ended before it answered. Its log:\n{server.log()}")
@@ -161,5 +165,5 @@ def _wait_for_answer(server: Server, request: bytes) -> None:
             pass
         time.sleep(0.05)
     raise ServerError(
-        f"{server.name} did not answer within {STARTUP_SECONDS:g} s. Its log:\n{server.log()}"
+        f"{server.name} did not answer within {seconds:g} s. Its log:\n{server.log()}"
     )
