@@ -26,7 +26,7 @@ def comparisons(title: str, found: Mapping[str, Spread]) -> Iterator[Table]:
         if any({f"{one}/{slug}", f"{other}/{slug}"} <= found.keys() for _, one, other in pairs)
     ]
     if rows:
-        yield Table(title, [f"{what}: {one} / {other}" for what, one, other in pairs], rows)
+        yield Table(title, [f"{what}: {one} over {other}" for what, one, other in pairs], rows)
 
 
 def _cell(found: Mapping[str, Spread], slug: str, one: str, other: str) -> str:

@@ -141,7 +141,7 @@ class Experiment(ABC, Generic[R]):
                 found.setdefault(cls.where(row), {})[row.exhibit] = figure
         for where, figures in found.items():
             words = cls.figures[cls.compared].words
-            yield from comparisons(f"how many times the {words}; {where}", figures)
+            yield from comparisons(f"compared by {words}: {where}", figures)
 
     @classmethod
     @abstractmethod

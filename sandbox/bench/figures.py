@@ -195,9 +195,10 @@ def _advice(report: Report) -> Iterator[str]:
         share a bounded number of threads: then one that blocks for a second
         {_added(found.added_by(isolated))} to the p99 of the others in its process.""",
         f"""**Put it in front of async consumers too.** Mounted as Channels leaves it (`stock`), a
-        sync consumer that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`, because
-        Channels' async consumers wait for the one thread that all share. It delays {stalled} of the {of} exhibits in its process by
-        half a second or more in every round. See it on the page, under Stall.""",
+        sync consumer that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`,
+        because Channels' async consumers wait for the one thread that all share. It delays
+        {stalled} of the {of} exhibits in its process by half a second or more in every round. See
+        it on the page, under Stall.""",
         f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
         same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
         one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec

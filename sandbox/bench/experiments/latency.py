@@ -48,7 +48,7 @@ class Latency(Experiment[LatencyRow]):
         Column("p99 not corrected", lambda row: milliseconds(row.uncorrected, "p99")),
     )
     figures: ClassVar = {
-        name: Figure(f"milliseconds at a steady rate, {name}", partial(_percentile, name))
+        name: Figure(f"{name} in milliseconds at a steady rate", partial(_percentile, name))
         for name in ("p50", "p90", "p99", "max")
     }
     compared = "p99"
