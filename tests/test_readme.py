@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from consumers.catalogue import EDITIONS, exhibits
+from sandbox.bench.conditions import figures
 from sandbox.processes.servers import Server
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,12 @@ def render(text: str) -> str:
     text = re.sub(
         rf"<!-- diff: (\S+) (\S+) -->{BLOCK}",
         lambda m: _fenced(m[0], "diff", _diff(m[1], m[2])),
+        text,
+        flags=re.DOTALL,
+    )
+    text = re.sub(
+        r"<!-- conditions -->.*<!-- /conditions -->",
+        lambda _: f"<!-- conditions -->\n{_figures()}\n<!-- /conditions -->",
         text,
         flags=re.DOTALL,
     )
@@ -68,6 +75,13 @@ def _editions() -> str:
         for edition in EDITIONS.values()
     ]
     return "\n".join(["| edition | what it shows | URLs |", "|---|---|---|", *rows])
+
+
+def _figures() -> str:
+    rows = [
+        f"| `{name}` | {figure.words} | `{experiment}` |" for experiment, name, figure in figures()
+    ]
+    return "\n".join(["| figure | what it is | experiment |", "|---|---|---|", *rows])
 
 
 def _marked(language: str) -> list[str]:

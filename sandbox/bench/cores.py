@@ -9,6 +9,8 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 """Those that this process had at its start; none where the system does not name them."""
 ARE_APART = len(CORES) > 1
 SERVER_CORE, CLIENT_CORE = (CORES[0], CORES[-1]) if ARE_APART else (None, None)
+SERVER_CORES = CORES[:-1] if ARE_APART else CORES
+"""Those that several processes of a server share."""
 
 SPARE_FILES = 200
 """Open files of a process that are no connections."""
@@ -22,6 +24,17 @@ def starting_a_server() -> Iterator[None]:
     afterwards would miss the threads that it has by then.
     """
     _pin(SERVER_CORE)
+    try:
+        yield
+    finally:
+        _pin(CLIENT_CORE)
+
+
+@contextmanager
+def starting_several_processes() -> Iterator[None]:
+    """Have what is started in this block share all cores but that of this process."""
+    if ARE_APART:
+        os.sched_setaffinity(0, SERVER_CORES)
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from consumers.catalogue import CATALOGUE, EDITIONS
 T = TypeVar("T")
 
 APPLICATION = "sandbox.asgi:application"
-PEERS = ("starlette", "fastapi")
+PEERS = ("starlette", "fastapi", "blacksheep")
 ISOLATIONS = ("thread-each", "pool")
 """Of the experiment database, which has "stock" too."""
 SCHEMES = {"websocket": "ws", "http": "http"}

@@ -6,19 +6,21 @@ A new experiment is a module in ``experiments/`` with a subclass of ``Experiment
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
+from sandbox.bench import spread
+from sandbox.bench.comparisons import comparisons
 from sandbox.bench.exhibits import MEASURABLE, Exhibit, without_doubles
 from sandbox.bench.load import Sample
 from sandbox.bench.output.charts import Chart
 from sandbox.bench.output.table import Column, Table, TableRow
 from sandbox.bench.plan import Plan
-from sandbox.bench.spread import Latency, percentiles
+from sandbox.bench.spread import Latency, Spread
 from sandbox.bench.testbed import Testbed
 
 
@@ -32,6 +34,14 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What each round measured, in words, and where a row has it, if it does."""
+
+    words: str
+    of: Callable[[Any], Spread | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +63,16 @@ class Experiment(ABC, Generic[R]):
     """What each turn measured, by what was varied."""
     by_default: ClassVar[bool] = True
     """Whether it runs if no experiment is named."""
+    takes: ClassVar[str] = ""
+    """What it measures, in words, if that is not any exhibit."""
     takes_rooms: ClassVar[bool] = False
     """Whether it measures exhibits that have rooms, and not those that answer their client."""
     columns: ClassVar[Sequence[Column]] = ()
     """Of the table in the terminal, after the name of the exhibit."""
+    figures: ClassVar[Mapping[str, Figure]] = {}
+    """What ``--fail-if`` can ask of a row, by a name that no other experiment has."""
+    compared: ClassVar[str] = ""
+    """By which of them editions are compared that differ in one thing, if by any."""
 
     def __init__(self, testbed: Testbed, plan: Plan) -> None:
         self.testbed, self.plan = testbed, plan
@@ -100,6 +116,11 @@ class Experiment(ABC, Generic[R]):
         """Name the table that a row belongs to."""
 
     @classmethod
+    def where(cls, row: R) -> str:
+        """Say under which conditions a row was measured, all but the exhibit."""
+        return cls.title(row)
+
+    @classmethod
     def tables(cls, rows: Sequence[R]) -> Iterator[Table]:
         for title, group in groupby(rows, cls.title):
             yield Table(
@@ -112,6 +133,17 @@ class Experiment(ABC, Generic[R]):
             )
 
     @classmethod
+    def comparisons(cls, rows: Sequence[R]) -> Iterator[Table]:
+        """Compare editions that differ in one thing."""
+        found: dict[str, dict[str, Spread]] = {}
+        for row in rows if cls.compared else ():
+            if figure := cls.figures[cls.compared].of(row):
+                found.setdefault(cls.where(row), {})[row.exhibit] = figure
+        for where, figures in found.items():
+            words = cls.figures[cls.compared].words
+            yield from comparisons(f"compared by {words}: {where}", figures)
+
+    @classmethod
     @abstractmethod
     def charts(cls, rows: Sequence[R]) -> Iterator[Chart]:
         """Draw the rows of one server, at least one."""
@@ -122,7 +154,8 @@ def grouped(rows: Iterable[R], key: Callable[[R], Any]) -> list[tuple[Any, list[
 
 
 def latency_of(samples: Sequence[Sample]) -> Latency:
-    return percentiles([latency for sample in samples for latency in sample.latencies])
+    """Read the percentiles off each sample, which is a round."""
+    return spread.latency(sample.latencies for sample in samples)
 
 
 def errors_in(samples: Sequence[Sample]) -> int:

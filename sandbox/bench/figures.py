@@ -1,47 +1,55 @@
-"""``python -m sandbox.bench.figures``: write the README's figures, from the committed results.
+"""``python -m sandbox.bench.figures``: write the figures of the README and of docs/benchmarks.md.
+
+They come from the committed results.
 
 A difference is stated only where no single round of the one lies within the rounds of the other.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 
 from consumers.catalogue import CATALOGUE, EDITIONS
+from sandbox.bench.comparisons import comparisons
 from sandbox.bench.exhibits import BY_ID
 from sandbox.bench.experiments.connections import ConnectionsRow
 from sandbox.bench.experiments.echo import EchoRow
+from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
+from sandbox.bench.output.table import Table
 from sandbox.bench.report import Report
-from sandbox.bench.spread import Spread
+from sandbox.bench.spread import Spread, ratio, ratios
 from sandbox.processes.servers import ROOT
 
-README = ROOT / "README.md"
+README, DETAILS = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 MARKED = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
-PAIRS = (
-    ("robustness", "echo", "tutorial"),
-    ("isolation", "echo", "stock"),
-    ("mixins", "tuned", "stock"),
-)
-"""Editions that differ in one thing, and what that is."""
-CONNECTIONS, PAYLOAD = 32, 32
+CONNECTIONS, PAYLOAD, MEMBERS = 32, 32, 50
+SHOWN = (("echo", "rooms"), ("tuned", "tuned-rooms"))
+"""What the README's table has, each with what has rooms in the same way."""
+ROOM_TYPES = ("websocket", "async-websocket")
 NO_DIFFERENCE = "no difference that this machine can show"
 STALLED_MS = 500
 
 
 def main() -> None:
-    figures = render(from_json(RESULTS.read_bytes()))
-    README.write_text(MARKED.sub(lambda _: figures, README.read_text()))
+    report = from_json(RESULTS.read_bytes())
+    for document, figures in ((README, summary(report)), (DETAILS, details(report))):
+        document.write_text(MARKED.sub(lambda _, it=figures: it, document.read_text()))  # type: ignore[misc] # sub passes the match alone
 
 
-def render(report: Report) -> str:
-    """Say in Markdown what was found. Raises KeyError if something was not measured."""
+def summary(report: Report) -> str:
+    """Say in Markdown what decides. Raises KeyError if something was not measured."""
+    return "\n".join([*_short_advice(report), *_short_table(report), *_short_made_with(report)])
+
+
+def details(report: Report) -> str:
+    """Say in Markdown all that was found. Raises KeyError if something was not measured."""
     return "\n".join([*_advice(report), *_tables(report), *_made_with(report)])
 
 
@@ -60,6 +68,12 @@ class _Found:
         self.stall = {(row.blocker, row.exhibit): row for row in stall if row.server == server}
         idle = [row for row in connections if row.server == server and not row.compression]
         self.idle = {row.exhibit: row for row in sorted(idle, key=lambda row: row.opened)}
+        fanout: list[FanoutRow] = report.results["fanout"]
+        self.rooms = {
+            (row.layer, row.exhibit): row.deliveries_per_second
+            for row in fanout
+            if (row.server, row.processes, row.members) == (server, 1, MEMBERS)
+        }
 
     def per_second(self, exhibit: str) -> str:
         rate = self.echo[exhibit].per_second
@@ -77,6 +91,10 @@ class _Found:
             f"{share.median:.2f} ({share.low:.2f}-{share.high:.2f})"
         )
 
+    def deliveries(self, layer: str, exhibit: str) -> str:
+        rate = self.rooms[layer, exhibit]
+        return f"{_rough(rate.median)} ({_rough(rate.low)} to {_rough(rate.high)})"
+
     def share(self, exhibit: str) -> Spread:
         return self.echo[exhibit].share_of_baseline
 
@@ -85,14 +103,7 @@ class _Found:
 
     def times(self, exhibit: str, other: str) -> Spread:
         """How many times as much as the other, by their shares of the same baseline."""
-        one, two = self.share(exhibit), self.share(other)
-        return Spread(one.median / two.median, one.low / two.high, one.high / two.low)
-
-    def comparison(self, exhibit: str, other: str) -> str:
-        times = self.times(exhibit, other)
-        if self.differ(exhibit, other):
-            return f"**{_ratio(times.median)}** ({_range(times)})"
-        return f"no difference ({_range(times)})"
+        return self.share(exhibit).over(self.share(other))
 
     def summary(self, edition: str, other: str) -> str:
         """Compare two editions, type by type."""
@@ -105,7 +116,7 @@ class _Found:
             parts.append(f"{_extent(medians)} times as many in {_named(differing)}")
         if alike:
             low, high = min(times[s].low for s in alike), max(times[s].high for s in alike)
-            parts.append(f"{NO_DIFFERENCE} ({_ratio(low)} to {_ratio(high)}) in {_named(alike)}")
+            parts.append(f"{NO_DIFFERENCE} ({ratio(low)} to {ratio(high)}) in {_named(alike)}")
         return "; ".join(parts)
 
     def added_by(self, blocker: str) -> Spread:
@@ -135,16 +146,8 @@ def _rough(figure: float) -> str:
     return f"{float(f'{figure:.2g}'):,.0f}"
 
 
-def _ratio(figure: float) -> str:
-    return f"{figure:.1f}" if figure >= 2 else f"{figure:.2f}"  # noqa: PLR2004 # two digits
-
-
-def _range(times: Spread) -> str:
-    return f"{_ratio(times.low)} to {_ratio(times.high)}"
-
-
 def _extent(medians: list[float]) -> str:
-    low, high = _ratio(min(medians)), _ratio(max(medians))
+    low, high = ratio(min(medians)), ratio(max(medians))
     return low if low == high else f"{low} to {high}"
 
 
@@ -157,15 +160,15 @@ def _named(slugs: list[str]) -> str:
 def _against(found: _Found, exhibit: str, other: str) -> str:
     if found.differ(exhibit, other):
         times = found.times(exhibit, other)
-        return f"{_ratio(times.median)} times as many ({_range(times)})"
-    return f"{NO_DIFFERENCE} ({_range(found.times(exhibit, other))})"
+        return f"{ratio(times.median)} times as many ({ratios(times)})"
+    return f"{NO_DIFFERENCE} ({ratios(found.times(exhibit, other))})"
 
 
 def _added(added: Spread) -> str:
     ranged = f"{added.low:+,.0f} to {added.high:+,.0f} ms in single rounds"
     if added.low > 0:
-        return f"adds {added.median:,.0f} ms ({ranged}) to the p99 of the others in its process"
-    return f"adds nothing that this machine can show ({ranged}) to the p99 of the others"
+        return f"adds {added.median:,.0f} ms ({ranged})"
+    return f"adds nothing that this machine can show ({ranged})"
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -188,14 +191,14 @@ def _advice(report: Report) -> Iterator[str]:
         connection. All that it calls must be awaitable.""",
         f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
         {found.per_second(isolated)} echoes a second, {found.kib(isolated)} for an idle connection.
-        Put [`routing/isolation.py`](routing/isolation.py) in front, in which all connections share
-        a bounded number of threads: then one that blocks for a second
-        {_added(found.added_by(isolated))}.""",
+        Put [`routing/isolation.py`](../routing/isolation.py) in front, in which all connections
+        share a bounded number of threads: then one that blocks for a second
+        {_added(found.added_by(isolated))} to the p99 of the others in its process.""",
         f"""**Put it in front of async consumers too.** Mounted as Channels leaves it (`stock`), a
-        sync consumer that blocks for a second adds {delayed.median:,.0f} ms ({delayed.low:,.0f} to
-        {delayed.high:,.0f}) to the p99 of `{neighbour}`, because Channels' async consumers wait for
-        the one thread that all share. It delays {stalled} of the {of} exhibits in its process by
-        half a second or more in every round. See it on the page, under Stall.""",
+        sync consumer that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`,
+        because Channels' async consumers wait for the one thread that all share. It delays
+        {stalled} of the {of} exhibits in its process by half a second or more in every round. See
+        it on the page, under Stall.""",
         f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
         same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
         one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec
@@ -205,7 +208,7 @@ def _advice(report: Report) -> Iterator[str]:
         f"""**What robustness costs**: `echo` against `tutorial`, which ends the connection on bad
         input: {found.summary("echo", "tutorial")}.""",
         f"""**Where Channels' own cost for each message matters, lift
-        [the mixins of `tuned`](consumers/tuned/mixins.py)**: against the same consumers without
+        [the mixins of `tuned`](../consumers/tuned/mixins.py)**: against the same consumers without
         them (`stock`) {found.summary("tuned", "stock")}. They say what is given up.""",
     ):
         yield _wrapped(f"- {point}", indent="  ")
@@ -217,29 +220,120 @@ def _wrapped(text: str, indent: str = "") -> str:
     return fill(words, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
+def _short_advice(report: Report) -> Iterator[str]:
+    server = report.servers[0].name
+    found = _Found(report, server)
+    delayed = found.stall["stock/websocket", "stock/async-websocket"].added_p99
+    yield "\n" + _wrapped(
+        f"""On {server.capitalize()}, one process on one core, {CONNECTIONS} connections, small
+        messages. In brackets: the single rounds."""
+    )
+    yield ""
+    for point in (
+        f"""**`AsyncWebsocketConsumer` is the one to start with**:
+        {found.per_second("echo/async-websocket")} echoes a second,
+        {found.kib("echo/async-websocket")} for an idle connection.""",
+        f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
+        {found.per_second("echo/websocket")}. Put [`routing/isolation.py`](routing/isolation.py) in
+        front: as Channels leaves it, one that blocks for a second {_added(delayed)} to the p99 of
+        the others, async consumers too.""",
+        """**The JSON types for their hooks, not for speed.** Give them a codec that answers bad
+        input: on their own they end the connection.""",
+        f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")}.""",
+        """**[The mixins of `tuned`](consumers/tuned/mixins.py) where Channels' own cost for each
+        message matters.** Copy them into your project; each says what you give up.""",
+    ):
+        yield _wrapped(f"- {point}", indent="  ")
+    yield ""
+
+
+def _short_table(report: Report) -> Iterator[str]:
+    """Have a column for each server and edition, a row for each type and each kind of room."""
+    found = [_Found(report, server.name) for server in report.servers]
+    columns = [
+        f"{server.name.capitalize()}, `{edition}`"
+        for server in report.servers
+        for edition, _ in SHOWN
+    ]
+    yield from _markdown(
+        "Echoes a second, and as a share of a bare ASGI callable",
+        columns,
+        [
+            *(
+                (f"`{type_}`", [one.cell(f"{e}/{slug}") for one in found for e, _ in SHOWN])
+                for slug, type_ in TYPES.items()
+            ),
+            *(
+                (
+                    f"room of {MEMBERS}, `{TYPES[slug]}`",
+                    [one.deliveries("in memory", f"{e}/{slug}") for one in found for _, e in SHOWN],
+                )
+                for slug in ROOM_TYPES
+            ),
+        ],
+    )
+
+
 def _tables(report: Report) -> Iterator[str]:
     for server in report.servers:
         found = _Found(report, server.name)
         name = f"{server.name.capitalize()} {server.version}"
-        yield _wrapped(
-            f"Round trips a second on {name}, and as a share of the baseline (single rounds):"
+        yield from _markdown(
+            f"Round trips a second on {name}, and as a share of the baseline (single rounds)",
+            [f"`{edition.name}`" for edition in COMPARED],
+            [
+                (f"`{type_}`", [found.cell(f"{edition.name}/{slug}") for edition in COMPARED])
+                for slug, type_ in TYPES.items()
+            ],
         )
-        yield ""
-        yield f"| | {' | '.join(f'`{edition.name}`' for edition in COMPARED)} |"
-        yield "|---" * (len(COMPARED) + 1) + "|"
-        for slug, type_ in TYPES.items():
-            cells = (found.cell(f"{edition.name}/{slug}") for edition in COMPARED)
-            yield f"| `{type_}` | {' | '.join(cells)} |"
         others = [one for one in found.echo if BY_ID[one].is_reference]
         cells = (f"`{one}` {found.cell(one)}" for one in others)
-        yield "\n" + _wrapped(f"For comparison: {'; '.join(cells)}.") + "\n"
-        yield f"How many times as many, on {name}:\n"
-        yield f"| | {' | '.join(f'{what}: `{one}` / `{two}`' for what, one, two in PAIRS)} |"
-        yield "|---" * (len(PAIRS) + 1) + "|"
-        for slug, type_ in TYPES.items():
-            cells = (found.comparison(f"{one}/{slug}", f"{two}/{slug}") for _, one, two in PAIRS)
-            yield f"| `{type_}` | {' | '.join(cells)} |"
-        yield ""
+        yield _wrapped(f"For comparison: {'; '.join(cells)}.") + "\n"
+        shares = {exhibit: found.share(exhibit) for exhibit in found.echo}
+        yield from _compared(comparisons(f"How many times as many, on {name}", shares))
+        for layer in dict.fromkeys(["in memory", *(layer for layer, _ in found.rooms)]):
+            rooms = {
+                exhibit: rate for (over, exhibit), rate in found.rooms.items() if over == layer
+            }
+            yield from _markdown(
+                f"Messages a second that reach the {MEMBERS} members of a room, all of them "
+                f"together, {layer}, on {name}",
+                [f"`{edition}`" for _, edition in SHOWN],
+                [
+                    (f"`{TYPES[slug]}`", [found.deliveries(layer, f"{e}/{slug}") for _, e in SHOWN])
+                    for slug in ROOM_TYPES
+                ],
+            )
+            yield from _compared(comparisons(f"How many times as many, {layer}, on {name}", rooms))
+
+
+def _compared(tables: Iterator[Table]) -> Iterator[str]:
+    for table in tables:
+        rows = [
+            (f"`{TYPES[row.exhibit]}`", row.cells) for row in table.rows if row.exhibit in TYPES
+        ]
+        yield from _markdown(table.title, table.headings, rows)
+
+
+def _markdown(
+    title: str, headings: Sequence[str], rows: Iterable[tuple[str, Sequence[object]]]
+) -> Iterator[str]:
+    yield _wrapped(f"{title}:") + "\n"
+    yield f"| | {' | '.join(headings)} |"
+    yield "|---" * (len(headings) + 1) + "|"
+    for name, cells in rows:
+        yield f"| {name} | {' | '.join(map(str, cells))} |"
+    yield ""
+
+
+def _short_made_with(report: Report) -> Iterator[str]:
+    yield _wrapped(
+        f"""Of a room: messages a second that reach its members, all of them together, in `rooms`
+        and `tuned-rooms`. Measured on {report.started[:10]}, {report.machine["cores"]} cores.
+        [All figures, how to measure on your machine, and how one could be
+        misled](docs/benchmarks.md)."""
+    )
+    yield ""
 
 
 def _made_with(report: Report) -> Iterator[str]:
@@ -251,7 +345,7 @@ def _made_with(report: Report) -> Iterator[str]:
         seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds: that
         is the noise. "No difference" means none that this machine can show: rounds of the one lie
         within the rounds of the other. `echo` and `stock` are the same classes, with isolation and
-        without. `python manage.py bench` measures on your machine."""
+        without."""
     )
     yield ""
 

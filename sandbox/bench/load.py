@@ -57,6 +57,20 @@ def join(samples: Sequence[Sample]) -> Sample:
     )
 
 
+def uncorrected(sample: Sample) -> "array[float]":
+    """Count from when a client would have sent that waits for one reply before the next request.
+
+    Given the sample of one connection, in the order of its replies. Most load generators count like
+    this, and so leave out how long requests had to wait to be sent: coordinated omission.
+    """
+    found, free = array("d"), 0.0
+    for due, latency in zip(sample.due, sample.latencies, strict=True):
+        replied = due + latency
+        found.append(replied - max(due, free))
+        free = replied
+    return found
+
+
 def request(size: int, **members: float) -> bytes:
     """Write a request of ``size`` bytes, or the shortest that holds a message."""
     without = json.dumps({"message": "", **members}, separators=(",", ":"))

@@ -1,12 +1,14 @@
-"""The same echo in Starlette and in FastAPI: what one might take instead of Channels.
+"""The same echo in Starlette, FastAPI and BlackSheep: what one might take instead of Channels.
 
-Each is an application of its own, ``sandbox.bench.peers:starlette`` and ``:fastapi``, so that
-nothing stands in front of it. They write the same lines to the connection log as the consumers do.
+Each is an application of its own, such as ``sandbox.bench.peers:starlette``, so that nothing stands
+in front of it. They write the same lines to the connection log as the consumers do.
 """
 
 import gc
 from asyncio import sleep
 
+import blacksheep as sheep
+from blacksheep.server.websocket import WebSocketDisconnectError
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi import Request as FastapiRequest
 from fastapi import Response as FastapiResponse
@@ -90,6 +92,39 @@ async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
     reply = encode_http(request.method, asked)
     connection_log.disconnected(request.scope)
     return FastapiResponse(reply.body, reply.status, HEADERS, media_type="application/json")
+
+
+blacksheep = sheep.Application(router=sheep.Router())
+
+
+@blacksheep.router.ws("/websocket/")
+async def blacksheep_websocket(websocket: sheep.WebSocket) -> None:
+    connection_log.connected(websocket.scope)
+    await websocket.accept()
+    try:
+        while True:
+            data = await websocket.receive_text()
+            connection_log.received(websocket.scope)
+            request = decode(data, LIMITS)
+            if request.delay:
+                await sleep(request.delay)
+            await websocket.send_text(encode(answer(request)))
+    except WebSocketDisconnectError as end:
+        connection_log.disconnected(websocket.scope, end.code)
+
+
+@blacksheep.router.post("/http/")
+async def blacksheep_http(request: sheep.Request) -> sheep.Response:
+    connection_log.connected(request.scope)
+    body = await request.read() or b""
+    connection_log.received(request.scope)
+    asked = decode_http(request.scope, body, LIMITS)
+    if asked.delay:
+        await sleep(asked.delay)
+    reply = encode_http(request.method, asked)
+    connection_log.disconnected(request.scope)
+    headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+    return sheep.Response(reply.status, headers, sheep.Content(b"application/json", reply.body))
 
 
 gc.collect()

@@ -26,6 +26,15 @@ class Plan:
         "rooms/async-websocket",
         "tuned-rooms/async-websocket",
     )
+    several: tuple[str, ...] = (
+        "echo/websocket",
+        "echo/async-websocket",
+        "tuned/websocket",
+        "tuned/async-websocket",
+    )
+    """Exhibits that are measured on several processes of a server,"""
+    processes: tuple[int, ...] = (1, 2, 4)
+    """and how many these are."""
     sockets: tuple[int, ...] = (1, USUAL, 500)
     """That ask a database."""
     asleep: float = 0.5
@@ -70,6 +79,8 @@ QUICK = Plan(
     idle=(100,),
     members=(10,),
     rooms=("rooms/async-websocket",),
+    several=("echo/async-websocket",),
+    processes=(1, 2),
     sockets=(USUAL,),
     asleep=0.1,
     every_setting=False,

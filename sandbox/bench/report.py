@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-SCHEMA = 2
+SCHEMA = 3
 IN_FRONT = "URL routing and an origin check in front of every exhibit, and no session stack"
 
 

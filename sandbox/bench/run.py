@@ -138,7 +138,10 @@ class Bench:
                 self.report.notes += [it for it in one.notes() if it not in self.report.notes]
                 self.report.warnings += one.warnings()
                 if not steps[name]:
-                    self.report.warnings.append(f"{name}: none of the exhibits takes part in it.")
+                    takes = f" It measures {one.takes}." if one.takes else ""
+                    self.report.warnings.append(
+                        f"{name}: none of the exhibits takes part in it.{takes}"
+                    )
 
     async def _take(self, step: Step, testbed: Testbed) -> None:
         """Take a step; an exhibit that fails is reported, and takes part in no further one."""

@@ -15,6 +15,7 @@ from contextlib import (
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import psutil
 from django.conf import settings
@@ -28,6 +29,11 @@ from sandbox.processes.environments import Environment, column
 from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
+
+IDLE_SHARE = 0.05
+"""Of a core: a server that uses no more is idle."""
+IDLE_SECONDS = 60.0
+"""The longest to wait for that."""
 
 
 class UnmeasurableError(Exception):
@@ -126,6 +132,17 @@ def _processor_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+async def idle(process: psutil.Process) -> None:
+    """Wait until a server has dealt with what it was given, and all its workers have started."""
+    give_up = perf_counter() + IDLE_SECONDS
+    is_idle = False
+    while not is_idle and perf_counter() < give_up:
+        before, since = processor_seconds(process), perf_counter()
+        await asyncio.sleep(0.3)
+        used = processor_seconds(process) - before
+        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
+
+
 @contextmanager
 def started(  # noqa: PLR0913 # all but the server have a default
     server: str,
@@ -133,6 +150,7 @@ def started(  # noqa: PLR0913 # all but the server have a default
     environment: Mapping[str, str] | None = None,
     *,
     port: int | None = None,
+    processes: int = 1,
     migrated: bool = False,
     venv: Environment | None = None,
     starting: Callable[[], AbstractContextManager[None]] = starting_a_server,
@@ -160,6 +178,7 @@ def started(  # noqa: PLR0913 # all but the server have a default
                     environment=everything,
                     port=port,
                     venv=venv,
+                    processes=processes,
                 )
             )
         yield running

@@ -35,7 +35,7 @@ from sandbox.compare.probes.raw_websocket import EARLY, EARLY_BACK
 from sandbox.compare.steps import request_of
 
 SERVERS = ("daphne", "uvicorn", "hypercorn", "granian")
-UVICORN = ("uvicorn", "uvicorn-websockets", "uvicorn-wsproto")
+UVICORN = ("uvicorn", "uvicorn-deflate", "uvicorn-websockets", "uvicorn-wsproto")
 ALL_BUT_DAPHNE = (*UVICORN, "hypercorn", "granian")
 EVERYWHERE = ("daphne", *ALL_BUT_DAPHNE)
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -101,6 +101,12 @@ ONLY_AT_THE_END = (
 
 _CONNECTIONS = (
     Difference(
+        "This Uvicorn is started with compression, and takes up an offer.",
+        ALL,
+        {"compression": (Opened(compressed=True),)},
+        ("uvicorn-deflate",),
+    ),
+    Difference(
         "Daphne makes a 403 of every refusal; the others send the application's status.",
         ALL,
         _each(
@@ -157,7 +163,7 @@ _CONNECTIONS = (
         "Hypercorn end the connection without a close frame.",
         ALL,
         {"text-not-utf-8": (Closed(1007),), **_each(VIOLATIONS, Closed(1002))},
-        ("uvicorn", "uvicorn-websockets"),
+        ("uvicorn", "uvicorn-deflate", "uvicorn-websockets"),
     ),
     Difference(
         "On a protocol violation Granian closes without a code.",
@@ -169,7 +175,7 @@ _CONNECTIONS = (
         "Uvicorn and Granian report 1005, a close without a code, when a client vanishes.",
         ALL,
         _each(("vanish", "vanish-while-waiting"), Disconnect(1005)),
-        ("uvicorn", "uvicorn-wsproto", "granian"),
+        ("uvicorn", "uvicorn-deflate", "uvicorn-wsproto", "granian"),
     ),
     Difference(
         "Hypercorn reports 1006 to the consumer, whatever code the client closed with.",
@@ -214,7 +220,7 @@ _CONNECTIONS = (
         "refuses it.",
         ALL,
         {"subprotocol-not-ascii": (Refused(400),)},
-        ("uvicorn",),
+        ("uvicorn", "uvicorn-deflate"),
         link="https://github.com/django/daphne/pull/565",
     ),
     Difference(
@@ -264,7 +270,7 @@ _RAW_HTTP = (
         "Daphne and Granian, and Uvicorn with httptools, pass on a request without a Host.",
         ALL,
         {"no-host": (ANSWERED,)},
-        ("daphne", "uvicorn", "granian"),
+        ("daphne", *UVICORN, "granian"),
         cure=PROXY,
     ),
     Difference(
@@ -303,7 +309,7 @@ _RAW_HTTP = (
         "still encoded.",
         ALL,
         {"gzip-and-chunks": (BOTH_ANSWERED,)},
-        ("uvicorn", "granian"),
+        (*UVICORN, "granian"),
         cure="Behind nginx: nginx refuses it with 501.",
     ),
     Difference(
@@ -351,7 +357,7 @@ _RAW_HTTP = (
         "follows as requests of their own.",
         ALL,
         {"upgrade-with-body": (Answers((Response(400),)),)},
-        ("uvicorn",),
+        UVICORN,
         cure="The file routing/servers.py refuses such a request and closes the connection; with "
         "--http h11 it is answered; the nginx of docs/deploying.md passes on no Upgrade but a "
         "WebSocket's.",
@@ -361,7 +367,7 @@ _RAW_HTTP = (
         "Uvicorn never answers a WebSocket handshake by POST that has a body.",
         ALL,
         {"upgrade-by-post": (Answers((), ended=False),)},
-        ("uvicorn",),
+        UVICORN,
         cure="The nginx of docs/deploying.md passes on an Upgrade with GET only.",
     ),
     Difference(
@@ -382,7 +388,7 @@ _RAW_HTTP = (
         "left; Hypercorn answers it.",
         CAREFUL,
         {"half-closed": (Answers(()),)},
-        ("daphne", "uvicorn", "granian"),
+        ("daphne", *UVICORN, "granian"),
         cure="Let a client keep its side open until it has the response.",
         link="https://github.com/Kludex/uvicorn/issues/1264",
     ),
@@ -702,17 +708,19 @@ _MIRROR = (
         ("daphne",),
     ),
     Difference(
-        "Daphne and Granian do not take up an offer to compress.",
+        "Compression is off: Daphne and Granian have none, Uvicorn is started without, and "
+        "routing/hypercorn.py takes up no offer.",
         MIRROR,
         _each(NO_COMPRESSION, Failed("UNIMPLEMENTED", "OK")),
-        ("daphne", "granian"),
+        tuple(name for name in EVERYWHERE if name != "uvicorn-deflate"),
+        cure="Leave it off, or bound what a message may be unpacked.",
     ),
     Difference(
         "A close inside an unfinished message is a protocol error to the library websockets: it "
         "answers 1002, where the suite wants its own 1000 back, which RFC 6455 does not require.",
         MIRROR,
         {"autobahn-7.1.5": (Failed("FAILED", "WRONG CODE"),)},
-        ("uvicorn",),
+        ("uvicorn", "uvicorn-deflate"),
         link="https://github.com/python-websockets/websockets/blob/main/compliance/README.rst",
     ),
     Difference(

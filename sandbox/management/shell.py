@@ -1,5 +1,6 @@
 """What the commands share: their exit statuses, and what they check before they start."""
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -31,6 +32,12 @@ def check_writable(paths: Iterable[Path]) -> None:
             path.open("a").close()
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def check_folder(path: Path | None) -> None:
+    """Raise UsageError unless files can be written next to a path, if there is one."""
+    if path and not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path.parent} is no folder in which files can be written.")
 
 
 def check_installed(extra: str, *packages: str) -> None:

@@ -31,7 +31,6 @@ ARGUMENTS: dict[str, list[str]] = {
     "hypercorn": [
         *("--bind", "127.0.0.1:{port}", "--access-logfile", "/dev/null"),
         *("--graceful-timeout", GRACE, "--workers", "0"),  # a worker would not see SIGTERM
-        *("--websocket-ping-interval", "20"),  # as Daphne and Uvicorn do without a flag
     ],
     "granian": [
         *("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"),
@@ -41,6 +40,7 @@ ARGUMENTS: dict[str, list[str]] = {
 """What follows ``python -m <server>``, before the application."""
 
 VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "uvicorn-deflate": ("uvicorn", ["--ws-per-message-deflate", "true"]),
     "uvicorn-websockets": ("uvicorn", ["--ws", "websockets"]),
     "uvicorn-wsproto": ("uvicorn", ["--ws", "wsproto"]),
 }
@@ -102,18 +102,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(
+def serve(  # noqa: PLR0913 # all have a default
     name: str = "daphne",
     *,
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     application: str = "sandbox.asgi:application",
+    processes: int = 1,
     venv: Environment | None = None,
 ) -> Iterator[Server]:
     """Run a server until the block ends, however it ends.
 
     ``environment`` is added to this process's own variables; ``venv`` is where the server's program
-    is, unless here. Raises ServerError.
+    is, unless here. Of several processes, at least one has answered. Raises ServerError.
     """
     if name not in NAMES:
         raise ServerError(f"There is no server {name!r}: choose from {', '.join(NAMES)}.")
@@ -127,23 +128,40 @@ def serve(
     arguments = [argument.format(port=port) for argument in (*ARGUMENTS[program], *further)]
     venv = venv or Environment()
     command = [venv.python, "-m", program, *arguments, application]
+    if processes > 1:
+        command = _several(program, port, processes, command)
     request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-    with listening(name, command, port, request, environment=environment) as server:
+    with listening(
+        name, command, port, request, environment=environment, processes=processes
+    ) as server:
         yield replace(server, venv=venv)
 
 
+def _several(name: str, port: int, processes: int, command: list[str]) -> list[str]:
+    """Have a server run in several processes, in its own way. Daphne has no workers."""
+    if name == "daphne":
+        alone = [command[0], "-m", name, command[-1]]
+        return [
+            *(command[0], "-m", "sandbox.processes.shared_socket", str(port), str(processes)),
+            *alone,
+        ]
+    return [*command, "--workers", str(processes)]
+
+
 @contextmanager
-def listening(
+def listening(  # noqa: PLR0913 # what runs, where, and how
     name: str,
     command: Sequence[str],
     port: int,
     request: bytes,
     *,
     environment: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
-    What it prints goes to a log file. Raises ServerError, with the log, if it does not answer.
+    Several processes start at the same time, and may take as many times as long. What it prints
+    goes to a log file. Raises ServerError, with the log, if it does not answer.
     """
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
@@ -159,12 +177,12 @@ def listening(
             ) as process,
         ):
             server = Server(name, port, process, log_file)
-            _wait_for_answer(server, request)
+            _wait_for_answer(server, request, STARTUP_SECONDS * processes)
             yield server
 
 
-def _wait_for_answer(server: Server, request: bytes) -> None:
-    deadline = time.monotonic() + STARTUP_SECONDS
+def _wait_for_answer(server: Server, request: bytes, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise ServerError(f"{server.name} ended before it answered. Its log:\n{server.log()}")
@@ -177,5 +195,5 @@ def _wait_for_answer(server: Server, request: bytes) -> None:
             pass
         time.sleep(0.05)
     raise ServerError(
-        f"{server.name} did not answer within {STARTUP_SECONDS:g} s. Its log:\n{server.log()}"
+        f"{server.name} did not answer within {seconds:g} s. Its log:\n{server.log()}"
     )

@@ -4,8 +4,18 @@ import pytest
 
 from sandbox.bench.experiments.connections import ConnectionsRow
 from sandbox.bench.experiments.echo import EchoRow
+from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
-from sandbox.bench.figures import COMPARED, MARKED, README, RESULTS, TYPES, render
+from sandbox.bench.figures import (
+    COMPARED,
+    DETAILS,
+    MARKED,
+    README,
+    RESULTS,
+    TYPES,
+    details,
+    summary,
+)
 from sandbox.bench.output.json import from_json
 from sandbox.bench.report import Report, Server
 from sandbox.bench.spread import Spread
@@ -20,7 +30,7 @@ def around(median: float, share: float = 0.1) -> Spread:
 def echo(exhibit: str, rate: float, share: Spread) -> EchoRow:
     return EchoRow(
         server="daphne", exhibit=exhibit, connections=32, payload_bytes=32,
-        per_second=around(rate), share_of_baseline=share, cpu_microseconds=100.0, latency={},
+        per_second=around(rate), share_of_baseline=share, cpu_microseconds=around(100), latency={},
         rounds=[],
     )  # fmt: skip
 
@@ -63,19 +73,31 @@ def made_up() -> Report:
         )
         for exhibit, kib in (("echo/websocket", 58.0), ("echo/async-websocket", 27.0))
     ]  # fmt: skip
+    report.results["fanout"] = [
+        FanoutRow(
+            server="daphne", exhibit=f"{edition}/{slug}", layer="in memory", processes=1,
+            members=50, deliveries_per_second=around(rate), latency={},
+        )
+        for edition, rate in (("rooms", 10_000), ("tuned-rooms", 23_000))
+        for slug in ("websocket", "async-websocket")
+    ]  # fmt: skip
     return report
 
 
 def written(report: Report) -> str:
-    return " ".join(render(report).split())
+    return " ".join(details(report).split())
+
+
+def written_short(report: Report) -> str:
+    return " ".join(summary(report).split())
 
 
 def test_the_readme_shows_the_committed_figures() -> None:
-    """What stands between the README's markers is what ``sandbox.bench.figures`` writes."""
-    expected = render(from_json(RESULTS.read_bytes()))
+    """What stands between the markers is what ``sandbox.bench.figures`` writes."""
+    report = from_json(RESULTS.read_bytes())
 
-    (shown,) = MARKED.findall(README.read_text())
-    assert shown == expected
+    assert MARKED.findall(README.read_text()) == [summary(report)]
+    assert MARKED.findall(DETAILS.read_text()) == [details(report)]
 
 
 def test_every_figure_is_measured() -> None:
@@ -109,7 +131,26 @@ def test_what_lies_inside_the_noise_is_no_finding() -> None:
     assert "without them (`stock`) 3.0 times as many in all types." in text
     assert (
         "| `WebsocketConsumer` | no difference (0.88 to 1.31) | no difference (0.82 to 1.22) "
-        "| **3.0** (2.5 to 3.7) |"
+        "| 3.0 (2.5 to 3.7) |"
+    ) in text
+
+
+def test_rooms_are_compared_by_the_same_rule() -> None:
+    """Rooms with the mixins are set against rooms without, in deliveries a second."""
+    text = written(made_up())
+
+    assert "| `WebsocketConsumer` | 10,000 (9,000 to 11,000) | 23,000 (21,000 to 25,000) |" in text
+    assert "| `AsyncWebsocketConsumer` | 2.3 (1.88 to 2.8) |" in text
+
+
+def test_the_readme_has_the_figures_that_decide() -> None:
+    """Its table has echo and tuned on each server, with their rooms."""
+    text = written_short(made_up())
+
+    assert "| | Daphne, `echo` | Daphne, `tuned` |" in text
+    assert "| `WebsocketConsumer` | 1,000, 0.30 (0.27-0.33) | 16,000, 0.90 (0.81-0.99) |" in text
+    assert (
+        "| room of 50, `WebsocketConsumer` | 10,000 (9,000 to 11,000) | 23,000 (21,000 to 25,000) |"
     ) in text
 
 
@@ -130,7 +171,9 @@ def test_isolation_is_what_was_measured() -> None:
     text = written(report)
 
     assert "adds nothing that this machine can show (-3 to +7 ms in single rounds)" in text
-    assert "adds 900 ms (880 to 950) to the p99 of `stock/async-websocket`" in text
+    adds = "adds 900 ms (+880 to +950 ms in single rounds) to the p99 of"
+    assert f"{adds} `stock/async-websocket`" in text
+    assert adds in written_short(report)
     assert "It delays 19 of the 20 exhibits in its process" in text
 
     report.results["stall"] = [
@@ -148,14 +191,16 @@ def test_the_warnings_of_a_run_stand_with_its_figures() -> None:
     report = made_up()
     report.warnings.append("The client was slow.")
 
-    assert "**The client was slow.**" in render(report)
+    assert "**The client was slow.**" in details(report)
 
 
-@pytest.mark.parametrize("missing", ["echo", "stall", "connections"])
+@pytest.mark.parametrize("missing", ["echo", "stall", "connections", "fanout"])
 def test_nothing_is_stated_that_was_not_measured(missing: str) -> None:
     """Results that lack an experiment give no figures at all."""
     report = made_up()
     report.results[missing].clear()
 
     with pytest.raises(KeyError):
-        render(report)
+        details(report)
+    with pytest.raises(KeyError):
+        summary(report)

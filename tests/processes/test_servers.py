@@ -1,8 +1,10 @@
 """Starting servers: what they answer, and what is said of those that do not start."""
 
 import socket
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 
+import psutil
 import pytest
 
 from sandbox.processes.servers import VARIANTS, ServerError, free_port, installed, serve
@@ -20,6 +22,29 @@ async def test_a_server_answers_from_the_start(name: str) -> None:
         assert server.version[0].isdigit()
     with pytest.raises(ConnectionRefusedError):
         await http("HEAD", server.url)
+
+
+@pytest.mark.parametrize("name", installed())
+def test_several_processes_share_a_port(name: str) -> None:
+    """Each server runs as many processes as it is asked for, and all of them end with the block."""
+    with serve(name, processes=2) as server:
+        parent = psutil.Process(server.process.pid)
+        deadline = time.monotonic() + 60
+        while len(accepting(parent, server.port)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        processes = accepting(parent, server.port)
+        assert len(processes) == 2
+    assert not any(process.is_running() for process in processes)
+
+
+def accepting(parent: psutil.Process, port: int) -> list[psutil.Process]:
+    """Find the processes below a server's that listen on its port."""
+    found = []
+    for process in parent.children(recursive=True):
+        with suppress(psutil.Error):
+            if any(one.laddr.port == port for one in process.net_connections("tcp") if one.laddr):
+                found.append(process)
+    return found
 
 
 def test_a_server_of_another_name_is_refused() -> None:

@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "connections": "sandbox.bench.experiments.connections.Connections",
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
     "anatomy": "sandbox.bench.experiments.anatomy.Anatomy",
+    "processes": "sandbox.bench.experiments.processes.Processes",
     "database": "sandbox.bench.experiments.database.DatabaseWays",
     "delivery": "sandbox.bench.experiments.delivery.Delivery",
     "soak": "sandbox.bench.experiments.soak.Soak",

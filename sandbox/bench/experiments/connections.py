@@ -1,6 +1,5 @@
 """``connections``: what idle WebSockets cost a new server, and what they leave behind."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,19 +11,18 @@ import psutil
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import connections_at_most
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step
+from sandbox.bench.experiment import Experiment, Figure, Row, Step
 from sandbox.bench.load import first_reply, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import SPREAD, Column, low_high
 from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Spread, spread
-from sandbox.bench.testbed import processor_seconds, started
+from sandbox.bench.testbed import idle, started
+from sandbox.processes.servers import VARIANTS
 
 WITH_COMPRESSION = " with compression"
-IDLE_SHARE = 0.05
-"""Of a core: a server that uses no more is idle."""
-IDLE_SECONDS = 60.0
-"""The longest to wait for that."""
+COMPRESSING = "-deflate"
+"""After a server's name: its variant that grants compression, if there is one."""
 
 
 class ConnectionsRow(Row, frozen=True, kw_only=True):
@@ -69,6 +67,13 @@ class Connections(Experiment[ConnectionsRow]):
         Column("KiB left after", lambda row: f"{row.kib_left.median:,.0f}"),
     )
 
+    figures: ClassVar = {
+        "memory": Figure("KiB for an idle connection", lambda row: row.kib_each),
+        "threads": Figure("threads for an idle connection", lambda row: row.threads_each),
+        "connects": Figure("connections opened a second", lambda row: row.per_second),
+    }
+    compared = "memory"
+
     ROUNDS: ClassVar[int] = 3
     """Memory varies little, and each round starts a server."""
 
@@ -81,8 +86,9 @@ class Connections(Experiment[ConnectionsRow]):
         sockets = [exhibit for exhibit in self.exhibits if exhibit.scheme == "ws"]
         exhibits = without_doubles(sockets, with_codec=False)
         turns = [(exhibit, False) for exhibit in exhibits]
-        # What compression costs is the server's own affair, whatever the consumer.
-        turns += [(exhibit, True) for exhibit in exhibits if exhibit.is_baseline]
+        if self.testbed.server + COMPRESSING in VARIANTS:
+            # What compression costs is the server's own affair, whatever the consumer.
+            turns += [(exhibit, True) for exhibit in exhibits if exhibit.is_baseline]
         for number in range(min(self.plan.rounds, self.ROUNDS)):
             for exhibit, compression in rotated(turns, number):
                 yield Step(
@@ -93,12 +99,13 @@ class Connections(Experiment[ConnectionsRow]):
                 )
 
     async def turn(self, exhibit: Exhibit, *, compression: bool) -> None:
-        with started(self.testbed.server, exhibit.application, venv=self.testbed.venv) as running:
+        server = self.testbed.server + (COMPRESSING if compression else "")
+        with started(server, exhibit.application, venv=self.testbed.venv) as running:
             url = f"{exhibit.scheme}://127.0.0.1:{running.port}{exhibit.path}"
             warm, _ = await connect(url, 1)
             await first_reply(warm[0], request(SMALL))
             process = psutil.Process(running.process.pid)
-            await _idle(process)
+            await idle(process)
             memory, threads = _memory(process), process.num_threads()
             connections: list[Connection] = []
             waves = []
@@ -108,7 +115,7 @@ class Connections(Experiment[ConnectionsRow]):
                 more, _ = await connect(url, missing, compression=compression)
                 took = perf_counter() - began
                 connections += more
-                await _idle(process)
+                await idle(process)
                 opened = len(connections)
                 waves.append(
                     Wave(
@@ -119,7 +126,7 @@ class Connections(Experiment[ConnectionsRow]):
                     )
                 )
             await disconnect(connections)
-            await _idle(process)
+            await idle(process)
             left = _memory(process) - memory
             await disconnect(warm)
         for asked, wave in zip(self.plan.idle, waves, strict=True):
@@ -154,6 +161,10 @@ class Connections(Experiment[ConnectionsRow]):
         return f"idle WebSockets on {row.server}{how}, and what is left when they are closed"
 
     @classmethod
+    def where(cls, row: ConnectionsRow) -> str:
+        return f"{row.opened:,} idle WebSockets on {row.server}"
+
+    @classmethod
     def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
         largest = max(row.asked for row in rows)
         yield Bars(
@@ -174,17 +185,6 @@ class Connections(Experiment[ConnectionsRow]):
                 if row.asked == largest
             ],
         )
-
-
-async def _idle(process: psutil.Process) -> None:
-    """Wait until a server has dealt with the connections that were opened or closed."""
-    give_up = perf_counter() + IDLE_SECONDS
-    is_idle = False
-    while not is_idle and perf_counter() < give_up:
-        before, since = processor_seconds(process), perf_counter()
-        await asyncio.sleep(0.3)
-        used = processor_seconds(process) - before
-        is_idle = used <= IDLE_SHARE * (perf_counter() - since)
 
 
 def _memory(process: psutil.Process) -> float:

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from math import inf
 from time import perf_counter
 from typing import ClassVar
 
@@ -302,8 +301,8 @@ class DatabaseWays(Experiment[DatabaseRow]):
                         row.per_second.median,
                         f"{row.per_second.median:,.0f}, {row.held:,} held"
                         + (f", {row.refused:,} refused" if row.refused else ""),
-                        f"p99 {row.latency.get('p99', inf):,.0f} ms, "
-                        f"neighbour's p99 {row.neighbour.get('p99', inf):,.0f} ms, "
+                        f"p99 {milliseconds(row.latency, 'p99')} ms, "
+                        f"neighbour's p99 {milliseconds(row.neighbour, 'p99')} ms, "
                         f"{row.threads:,} threads, {row.most_open:,} connections at most",
                         row.per_second,
                     )

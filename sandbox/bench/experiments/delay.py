@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from math import inf
 from typing import ClassVar
 
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped, latency_of
 from sandbox.bench.load import Sample, request
 from sandbox.bench.output.charts import Bar, Bars
-from sandbox.bench.output.table import latency_columns, many, share_columns
+from sandbox.bench.output.table import latency_columns, many, milliseconds, share_columns
 from sandbox.bench.plan import SMALL
 from sandbox.bench.spread import Latency, Spread, spread
 
@@ -34,6 +33,11 @@ class Delay(Experiment[DelayRow]):
         *share_columns("share of ideal", lambda row: row.share_of_ideal),
         *latency_columns("p50", "p99"),
     )
+
+    figures: ClassVar = {
+        "share-of-ideal": Figure("share of what waiting allows", lambda row: row.share_of_ideal)
+    }
+    compared = "share-of-ideal"
 
     SECONDS: ClassVar[float] = 0.05
     ROUNDS: ClassVar[int] = 3
@@ -98,7 +102,7 @@ class Delay(Experiment[DelayRow]):
                         row.exhibit,
                         row.share_of_ideal.median,
                         f"{row.share_of_ideal.median:.2f}",
-                        f"p50 {row.latency.get('p50', inf):.0f} ms",
+                        f"p50 {milliseconds(row.latency, 'p50')} ms",
                         row.share_of_ideal,
                     )
                     for row in group

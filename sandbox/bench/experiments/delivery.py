@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -27,7 +27,7 @@ from sandbox.bench.members import (
 from sandbox.bench.output.charts import Bar, Bars, Chart, Strip, Strips
 from sandbox.bench.output.table import Column, many
 from sandbox.bench.plan import Plan
-from sandbox.bench.spread import Latency, Spread, percentiles
+from sandbox.bench.spread import Spread, percentiles
 from sandbox.bench.testbed import Testbed, UnmeasurableError
 from sandbox.processes.redis import NO_PROGRAM, find_server
 from sandbox.processes.servers import ServerError
@@ -54,7 +54,7 @@ class DeliveryRow(Row, frozen=True, kw_only=True):
     out_of_order: int
     times_away: int
     """How often a client was without messages, all clients together."""
-    back: Latency
+    back: dict[str, float]
     """Milliseconds until such a client had a message that was published in the meantime."""
     never: int
     """Clients that were not back at the end."""
@@ -81,7 +81,7 @@ def percent_delivered(row: DeliveryRow) -> str:
     return f"{floor(row.delivered / (row.delivered + row.lost) * 10_000) / 100:.2f}"
 
 
-def seconds(back: Latency, percentile: str) -> str:
+def seconds(back: Mapping[str, float], percentile: str) -> str:
     return f"{back[percentile] / 1000:.2f}" if back else "-"
 
 

@@ -1,17 +1,18 @@
 """``echo``: the maximum of each exhibit, with one request in flight on each connection."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped, latency_of
 from sandbox.bench.load import Sample, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import Column, latency_columns, many, share_columns, size
 from sandbox.bench.spread import Latency, Spread, spread
+from sandbox.bench.testbed import Testbed
 
 NEAR_THE_CEILING = 2 / 3
 
@@ -31,7 +32,7 @@ class EchoRow(Row, frozen=True, kw_only=True):
     per_second: Spread
     share_of_baseline: Spread
     """Of each single round: the two had their turns in the same seconds."""
-    cpu_microseconds: float
+    cpu_microseconds: Spread
     """Of the server's processor time, for one round trip."""
     latency: Latency
     rounds: list[Round]
@@ -46,8 +47,14 @@ class Echo(Experiment[EchoRow]):
         Column("per second", lambda row: f"{row.per_second.median:,.0f}"),
         *share_columns("share of baseline", lambda row: row.share_of_baseline),
         *latency_columns("p50", "p99"),
-        Column("CPU µs", lambda row: f"{row.cpu_microseconds:.0f}"),
+        Column("CPU µs", lambda row: f"{row.cpu_microseconds.median:.0f}"),
     )
+    figures: ClassVar = {
+        "share": Figure("share of the baseline's round trips", lambda row: row.share_of_baseline),
+        "per-second": Figure("round trips a second", lambda row: row.per_second),
+        "cpu": Figure("microseconds of the server's processor", lambda row: row.cpu_microseconds),
+    }
+    compared = "share"
 
     SLICE: ClassVar[float] = 0.1
     """About as many seconds, before it is the other's turn again; longer from 100 connections on,
@@ -108,7 +115,6 @@ class Echo(Experiment[EchoRow]):
         for (connections, payload, exhibit), turns in self.turns.items():
             rounds = [Round(own.per_second, baseline.per_second) for own, baseline in turns]
             samples = [own for own, _ in turns]
-            replies = sum(len(sample.latencies) for sample in samples)
             rows.append(
                 EchoRow(
                     server=self.testbed.column,
@@ -117,9 +123,7 @@ class Echo(Experiment[EchoRow]):
                     payload_bytes=payload,
                     per_second=spread([one.per_second for one in rounds]),
                     share_of_baseline=_shares(rounds),
-                    cpu_microseconds=sum(one.processor_seconds for one in samples)
-                    / (replies or 1)
-                    * 1e6,
+                    cpu_microseconds=spread([_cpu_microseconds(one) for one in samples]),
                     latency=latency_of(samples),
                     errors=errors_in(samples),
                     rounds=rounds,
@@ -139,19 +143,14 @@ class Echo(Experiment[EchoRow]):
 
     def warnings(self) -> Iterator[str]:
         """Name the figures that may be the client's rather than the server's."""
-        rows = [row for row in self.rows() if row.payload_bytes == self.plan.usual_size]
-        for scheme, ceiling in self.testbed.ceilings.items():
-            near = [
-                f"{row.exhibit} on {row.server} ({many(row.connections, 'connection')})"
-                for row in rows
-                if BY_ID[row.exhibit].scheme == scheme
-                and row.per_second.median > ceiling * NEAR_THE_CEILING
-            ]
-            if near:
-                yield (
-                    f"The client does {ceiling:,.0f} a second at most over {scheme}. Near that, "
-                    f"and so perhaps faster than they look, came {', '.join(near)}."
-                )
+        return near_the_ceiling(
+            self.testbed,
+            {
+                f"{row.exhibit} on {row.server} ({many(row.connections, 'connection')})": row
+                for row in self.rows()
+                if row.payload_bytes == self.plan.usual_size
+            },
+        )
 
     @staticmethod
     def title(row: EchoRow) -> str:
@@ -178,12 +177,32 @@ class Echo(Experiment[EchoRow]):
                         f"{row.share_of_baseline.median:.2f}",
                         f"{row.share_of_baseline.low:.2f} to {row.share_of_baseline.high:.2f}; "
                         f"{row.per_second.median:,.0f} round trips a second, "
-                        f"{row.cpu_microseconds:.0f} µs of the server's processor each",
+                        f"{row.cpu_microseconds.median:.0f} µs of the server's processor each",
                         row.share_of_baseline,
                     )
                     for row in group
                 ],
             )
+
+
+def near_the_ceiling(testbed: Testbed, named: Mapping[str, Any]) -> Iterator[str]:
+    """Name the rows, given by what to call each, that came near what the client itself can do."""
+    for scheme, ceiling in testbed.ceilings.items():
+        near = [
+            name
+            for name, row in named.items()
+            if BY_ID[row.exhibit].scheme == scheme
+            and row.per_second.median > ceiling * NEAR_THE_CEILING
+        ]
+        if near:
+            yield (
+                f"The client does {ceiling:,.0f} a second at most over {scheme}. Near that, "
+                f"and so perhaps faster than they look, came {', '.join(near)}."
+            )
+
+
+def _cpu_microseconds(sample: Sample) -> float:
+    return sample.processor_seconds / (len(sample.latencies) or 1) * 1e6
 
 
 def _shares(rounds: Sequence[Round]) -> Spread:

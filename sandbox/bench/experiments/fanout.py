@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from math import inf
 from typing import ClassVar
 
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.exhibits import BY_ID, Exhibit
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped, latency_of
 from sandbox.bench.load import Sample, fan_out, request
 from sandbox.bench.output.charts import Bar, Bars
-from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high, many
+from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high, many, milliseconds
 from sandbox.bench.plan import SMALL, Plan
 from sandbox.bench.spread import Latency, Spread, spread
 from sandbox.bench.testbed import UnmeasurableError, redis, started
@@ -33,6 +32,7 @@ class Fanout(Experiment[FanoutRow]):
     """The members are spread over the processes; the first sends when all have received."""
 
     row = FanoutRow
+    takes = "WebSocket exhibits with rooms that do not remember, such as rooms/websocket"
     takes_rooms = True
     has_no_redis = False
     turns: dict[tuple[str, int, int, str], list[Sample]]
@@ -42,6 +42,11 @@ class Fanout(Experiment[FanoutRow]):
         Column(SPREAD, lambda row: low_high(row.deliveries_per_second, ",.0f")),
         *latency_columns("p50", "p99"),
     )
+
+    figures: ClassVar = {
+        "deliveries": Figure("deliveries a second", lambda row: row.deliveries_per_second)
+    }
+    compared = "deliveries"
 
     WAYS: ClassVar[tuple[tuple[str, int], ...]] = (("in memory", 1), ("Redis", 1), ("Redis", 2))
 
@@ -54,7 +59,7 @@ class Fanout(Experiment[FanoutRow]):
         # Servers that share no database cannot share a room that remembers.
         own = [one for one in self.exhibits if one.scheme == "ws" and not one.remembers]
         for layer, processes in self.WAYS:
-            for exhibit in own or self.usual(self.plan):
+            for exhibit in own:
                 yield Step(
                     f"fanout: {exhibit.id}, {layer}, {many(processes, 'process', 'processes')}",
                     exhibit.id,
@@ -128,6 +133,10 @@ class Fanout(Experiment[FanoutRow]):
         )
 
     @classmethod
+    def where(cls, row: FanoutRow) -> str:
+        return f"{cls.title(row)}, {row.members} members"
+
+    @classmethod
     def charts(cls, rows: Sequence[FanoutRow]) -> Iterator[Bars]:
         for (layer, processes, members), group in grouped(
             rows, lambda row: (row.layer, row.processes, row.members)
@@ -142,7 +151,7 @@ class Fanout(Experiment[FanoutRow]):
                         row.exhibit,
                         row.deliveries_per_second.median,
                         f"{row.deliveries_per_second.median:,.0f}",
-                        f"p50 {row.latency.get('p50', inf):.1f} ms",
+                        f"p50 {milliseconds(row.latency, 'p50')} ms",
                         row.deliveries_per_second,
                     )
                     for row in group

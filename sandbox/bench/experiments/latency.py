@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from statistics import median
+from itertools import chain
+from typing import ClassVar
 
 from sandbox.bench import spread as figures
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped, latency_of
-from sandbox.bench.load import Sample, first_reply, open_loop, request
-from sandbox.bench.output.charts import Curves
-from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high
-from sandbox.bench.spread import Spread
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped
+from sandbox.bench.histogram import encoded, points
+from sandbox.bench.load import Sample, first_reply, open_loop, request, uncorrected
+from sandbox.bench.output.charts import Curve, Curves
+from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high, milliseconds
+from sandbox.bench.spread import Spread, spread
 
 
 class LatencyRow(Row, frozen=True, kw_only=True):
@@ -19,10 +21,18 @@ class LatencyRow(Row, frozen=True, kw_only=True):
     connections: int
     load: float
     """The rate as a share of what the exhibit can do at most."""
-    rate: float
-    """Requests a second, the median of all rounds."""
+    rate: Spread
+    """Requests a second."""
     latency: figures.Latency
-    p99: Spread
+    uncorrected: figures.Latency
+    """The same replies, counted as a client does that waits for one before its next request."""
+    histogram: str
+    """Of all rounds: HdrHistogram's compressed form, in microseconds."""
+    uncorrected_histogram: str
+
+
+def _percentile(name: str, row: LatencyRow) -> Spread | None:
+    return row.latency.get(name)
 
 
 class Latency(Experiment[LatencyRow]):
@@ -31,11 +41,17 @@ class Latency(Experiment[LatencyRow]):
     row = LatencyRow
     turns: dict[tuple[float, str], list[tuple[float, list[Sample]]]]
     columns = (
-        Column("requests a second", lambda row: f"{row.rate:,.0f}"),
+        Column("requests a second", lambda row: f"{row.rate.median:,.0f}"),
         *latency_columns("p50", "p99"),
-        Column(SPREAD, lambda row: low_high(row.p99, ".3g")),
+        Column(SPREAD, lambda row: low_high(row.latency["p99"], ".3g") if row.latency else "-"),
         *latency_columns("max"),
+        Column("p99 not corrected", lambda row: milliseconds(row.uncorrected, "p99")),
     )
+    figures: ClassVar = {
+        name: Figure(f"{name} in milliseconds at a steady rate", partial(_percentile, name))
+        for name in ("p50", "p90", "p99", "max")
+    }
+    compared = "p99"
 
     def steps(self) -> Iterator[Step]:
         for number in range(self.plan.rounds):
@@ -60,18 +76,27 @@ class Latency(Experiment[LatencyRow]):
 
     def rows(self) -> list[LatencyRow]:
         return [
-            LatencyRow(
-                server=self.testbed.column,
-                exhibit=exhibit,
-                connections=self.plan.usual,
-                load=load,
-                rate=median(rate for rate, _ in turns),
-                latency=latency_of([sample for _, samples in turns for sample in samples]),
-                p99=_p99([latency_of(samples) for _, samples in turns]),
-                errors=errors_in([sample for _, samples in turns for sample in samples]),
-            )
+            self.row_of(load, exhibit, turns)
             for (load, exhibit), turns in sorted(self.turns.items(), key=lambda item: item[0][0])
         ]
+
+    def row_of(
+        self, load: float, exhibit: str, turns: Sequence[tuple[float, list[Sample]]]
+    ) -> LatencyRow:
+        rounds = [list(chain(*(one.latencies for one in samples))) for _, samples in turns]
+        waited = [list(chain(*(uncorrected(one) for one in samples))) for _, samples in turns]
+        return LatencyRow(
+            server=self.testbed.column,
+            exhibit=exhibit,
+            connections=self.plan.usual,
+            load=load,
+            rate=spread([rate for rate, _ in turns]),
+            latency=figures.latency(rounds),
+            uncorrected=figures.latency(waited),
+            histogram=encoded(chain(*rounds)),
+            uncorrected_histogram=encoded(chain(*waited)),
+            errors=errors_in([sample for _, samples in turns for sample in samples]),
+        )
 
     @staticmethod
     def title(row: LatencyRow) -> str:
@@ -83,11 +108,20 @@ class Latency(Experiment[LatencyRow]):
             yield Curves(
                 f"Latency at {load:.0%} of its own maximum",
                 "How long the slowest replies take when requests come at a steady rate that the "
-                "exhibit can bear, counted from when each was due; lower and flatter is better.",
-                [(row.exhibit, row.latency) for row in group if row.latency],
+                "exhibit can bear; lower and flatter is better. Solid: counted from when each was "
+                "due. Broken: not corrected for coordinated omission, as by a client that sends no "
+                "request before it has the last reply. What lies between the two is what such a "
+                "client hides.",
+                [
+                    Curve(
+                        row.exhibit,
+                        list(points(row.histogram)),
+                        list(points(row.uncorrected_histogram)),
+                        f"{row.exhibit}: p50 {milliseconds(row.latency, 'p50')} ms, "
+                        f"p99 {milliseconds(row.latency, 'p99')} ms, "
+                        f"not corrected {milliseconds(row.uncorrected, 'p99')} ms",
+                    )
+                    for row in group
+                    if row.latency
+                ],
             )
-
-
-def _p99(rounds: Sequence[figures.Latency]) -> Spread:
-    """Of the rounds that had a reply: on a busy machine a short turn may have none."""
-    return figures.spread([latency["p99"] for latency in rounds if latency] or [0.0])

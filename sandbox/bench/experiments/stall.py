@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sandbox.bench.client import Connection
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Row, Step, errors_in, grouped
+from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped
 from sandbox.bench.load import Sample, first_reply, open_loop, request
 from sandbox.bench.output.charts import Strip, Strips
 from sandbox.bench.output.table import LONG_MS, Table, TableRow
@@ -39,6 +39,12 @@ class Stall(Experiment[StallRow]):
     row = StallRow
     turns: dict[tuple[str, str], list[Sample]]
     columns = ()
+
+    figures: ClassVar = {
+        "added-p99": Figure(
+            "milliseconds added to its p99 while another one blocks", lambda row: row.added_p99
+        )
+    }
 
     BEFORE: ClassVar[float] = 0.8
     BLOCKED: ClassVar[float] = 1.0
@@ -127,6 +133,10 @@ class Stall(Experiment[StallRow]):
             "milliseconds added to an exhibit's p99 (median, and lowest to highest round) while "
             f"another one blocks for a second, on {row.server}"
         )
+
+    @classmethod
+    def where(cls, row: StallRow) -> str:
+        return f"while {row.blocker} blocks for a second, on {row.server}"
 
     @classmethod
     def tables(cls, rows: Sequence[StallRow]) -> Iterator[Table]:

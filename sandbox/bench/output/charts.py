@@ -6,7 +6,7 @@ from math import ceil, floor, inf, log10
 from typing import Any, ClassVar
 
 from sandbox.bench.exhibits import BY_ID, MEASURABLE, Exhibit, group
-from sandbox.bench.spread import Latency, Spread
+from sandbox.bench.spread import Spread
 
 
 class Chart:
@@ -81,8 +81,18 @@ class Waterfall(Chart):
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Latencies, each given as the nines of its percentile and milliseconds."""
+
+    exhibit: str
+    points: Sequence[tuple[float, float]]
+    uncorrected: Sequence[tuple[float, float]]
+    tooltip: str
+
+
 class Curves(Chart):
-    """Latency by percentile, one panel for each consumer type, one curve for each edition.
+    """Latency by percentile, one panel for each consumer type, two curves for each edition.
 
     Each panel has the baseline of its protocol too, and that of an async type the other frameworks.
     """
@@ -90,22 +100,27 @@ class Curves(Chart):
     template = "bench/output/curves.html"
     WIDTH: ClassVar[int] = 260
     HEIGHT: ClassVar[int] = 160
-    # Each further nine is as wide as the one before; the slowest of all has no place of its own.
-    PLACES: ClassVar[dict[str, float]] = {
-        "p50": 0.3, "p75": 0.6, "p90": 1, "p95": 1.3, "p99": 2, "p99.9": 3, "max": 3.5,
+    # Each further nine is as wide as the one before.
+    FIRST: ClassVar[float] = 0.3
+    TICKS: ClassVar[dict[float, str]] = {
+        FIRST: "p50", 1: "p90", 2: "p99", 3: "p99.9", 4: "p99.99",
     }  # fmt: skip
 
-    def __init__(self, title: str, caption: str, curves: Sequence[tuple[str, Latency]]) -> None:
+    def __init__(self, title: str, caption: str, curves: Sequence[Curve]) -> None:
         super().__init__(title, caption)
-        every = [latency[name] for _, latency in curves for name in self.PLACES]
-        self.bottom = floor(log10(min(every, default=1)))
-        self.top = max(ceil(log10(max(every, default=1))), self.bottom + 1)
-        self.x_ticks = [(self._x(self.PLACES[name]), name) for name in ("p50", "p90", "p99", "max")]
+        every = [point for one in curves for point in (*one.points, *one.uncorrected)]
+        values = [value for nines, value in every if nines >= self.FIRST]
+        self.last = max([1.0, *(nines for nines, _ in every)])
+        self.bottom = floor(log10(min(values, default=1)))
+        self.top = max(ceil(log10(max(values, default=1))), self.bottom + 1)
+        self.x_ticks = [
+            (self._x(nines), name) for nines, name in self.TICKS.items() if nines <= self.last
+        ]
         self.y_ticks = [
             (self._y(10.0**power), f"{10.0**power:g} ms")
             for power in range(self.bottom, self.top + 1)
         ]
-        measured = {exhibit for exhibit, _ in curves}
+        measured = {one.exhibit for one in curves}
         types = {
             exhibit.slug: exhibit
             for exhibit in MEASURABLE
@@ -116,20 +131,24 @@ class Curves(Chart):
                 slug,
                 [
                     {
-                        "group": group(exhibit),
-                        "points": " ".join(
-                            f"{self._x(place):.1f},{self._y(latency[name]):.1f}"
-                            for name, place in self.PLACES.items()
-                        ),
-                        "tooltip": f"{exhibit}: p50 {latency['p50']:.2f} ms, "
-                        f"p99 {latency['p99']:.2f} ms, max {latency['max']:.1f} ms",
+                        "group": group(curve.exhibit),
+                        "points": self._polyline(curve.points),
+                        "uncorrected": self._polyline(curve.uncorrected),
+                        "tooltip": curve.tooltip,
                     }
-                    for exhibit, latency in curves
-                    if self._belongs(BY_ID[exhibit], one)
+                    for curve in curves
+                    if self._belongs(BY_ID[curve.exhibit], one)
                 ],
             )
             for slug, one in types.items()
         ]
+
+    def _polyline(self, points: Sequence[tuple[float, float]]) -> str:
+        return " ".join(
+            f"{self._x(nines):.1f},{self._y(value):.1f}"
+            for nines, value in points
+            if nines >= self.FIRST
+        )
 
     @staticmethod
     def _belongs(exhibit: Exhibit, one: Exhibit) -> bool:
@@ -138,9 +157,8 @@ class Curves(Chart):
             return exhibit.slug == one.slug
         return exhibit.scheme == one.scheme and (exhibit.is_baseline or not one.is_sync)
 
-    def _x(self, place: float) -> float:
-        first, last = self.PLACES["p50"], self.PLACES["max"]
-        return (place - first) / (last - first) * self.WIDTH
+    def _x(self, nines: float) -> float:
+        return (nines - self.FIRST) / (self.last - self.FIRST) * self.WIDTH
 
     def _y(self, milliseconds: float) -> float:
         return (self.top - log10(milliseconds)) / (self.top - self.bottom) * self.HEIGHT

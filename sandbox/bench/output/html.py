@@ -7,9 +7,10 @@ from django.template.loader import render_to_string
 from sandbox.bench.exhibits import GROUPS, group
 from sandbox.bench.experiments import experiments
 from sandbox.bench.output.charts import Chart
+from sandbox.bench.output.table import Table
 from sandbox.bench.report import Report
 
-COLOURS = 7
+COLOURS = 8
 """Those of the template: each group has the same one in all reports."""
 
 
@@ -17,13 +18,14 @@ def as_html(report: Report) -> str:
     shown = {group(row.exhibit) for rows in report.results.values() for row in rows}
     context = {
         "report": report,
-        "servers": [(server, list(_charts(report, server.name))) for server in report.servers],
+        "servers": [(server, list(_found(report, server.name))) for server in report.servers],
         "groups": [(name, place % COLOURS) for place, name in enumerate(GROUPS) if name in shown],
     }
     return render_to_string("bench/output/report.html", context)
 
 
-def _charts(report: Report, server: str) -> Iterator[Chart]:
+def _found(report: Report, server: str) -> Iterator[tuple[list[Chart], list[Table]]]:
+    """Give the charts of each experiment, and what is compared."""
     for name, experiment in experiments():
         if rows := [row for row in report.results.get(name, ()) if row.server == server]:
-            yield from experiment.charts(rows)
+            yield list(experiment.charts(rows)), list(experiment.comparisons(rows))

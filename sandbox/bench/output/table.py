@@ -58,7 +58,7 @@ def _latency(row: Any, percentile: str) -> str:
 def milliseconds(latency: Latency, percentile: str) -> str:
     if not latency:
         return "-"
-    value = latency[percentile]
+    value = latency[percentile].median
     return f"{value:.3g}" if value < LONG_MS else f"{value:,.0f}"
 
 

@@ -49,7 +49,8 @@ class ProgressBar:
 
 def show(report: Report, console: Console) -> None:
     for name, experiment in experiments():
-        for table in experiment.tables(report.results.get(name, ())):
+        rows = report.results.get(name, ())
+        for table in (*experiment.tables(rows), *experiment.comparisons(rows)):
             console.print()
             console.print(_drawn(name, table))
     for refused in report.refused:
@@ -72,7 +73,8 @@ def show(report: Report, console: Console) -> None:
             f"{many(report.rounds, 'round')}, {report.seconds_each:g} s a turn, {report.cores}, "
             f"on {', '.join(f'{server.name} {server.version}' for server in report.servers)}, "
             f"{report.in_front}; in {report.seconds:.0f} s. "
-            "Each low-high is the range of the single rounds."
+            "Each low-high is the range of the single rounds. A difference is stated only where no "
+            "round of the one lies within the rounds of the other."
         )
     )
     if not report.is_complete:

@@ -2,9 +2,9 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
@@ -17,12 +17,18 @@ from sandbox.management.shell import (
     INTERRUPTED,
     UsageError,
     add_with,
+    check_folder,
     check_installed,
     check_writable,
     made_environments,
 )
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import NAMES, ServerError
+
+if TYPE_CHECKING:
+    from sandbox.bench.conditions import Condition
+    from sandbox.bench.report import Report
+    from sandbox.bench.run import Bench
 
 CONSUMERS = [one for one in MEASURABLE if not one.is_reference]
 """What may be chosen. The baseline is measured with them always."""
@@ -114,29 +120,38 @@ class Command(BaseCommand):
             help="how long the experiment soak lasts on each server",
         )
         parser.add_argument("--quick", action="store_true", help="a minute's look")
-        parser.add_argument("--peers", action="store_true", help="Starlette and FastAPI as well")
+        parser.add_argument(
+            "--peers", action="store_true", help="Starlette, FastAPI and BlackSheep as well"
+        )
+        parser.add_argument(
+            "--fail-if",
+            action="append",
+            default=[],
+            metavar="CONDITION",
+            help="exit with 1 if every single round says so, as in 'tuned/websocket share < 0.9' "
+            "or '... on uvicorn'; repeatable. docs/benchmarks.md lists the figures",
+        )
+        parser.add_argument(
+            "--hgrm",
+            type=Path,
+            metavar="FILE",
+            help="write the distributions of the experiment latency as HdrHistogram's text, a file "
+            "for each: FILE with server, exhibit and load in its name",
+        )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
         parser.add_argument("--html", type=Path, metavar="FILE", help="write one page of charts")
 
     def handle(
-        self,
-        *,
-        names: list[str],
-        servers: list[str],
-        environments: list[str],
-        json: Path | None,
-        html: Path | None,
-        **options: Any,
+        self, *, names: list[str], servers: list[str], environments: list[str], **options: Any
     ) -> None:
         named, ids = _chosen(names)
-        check_writable(filter(None, (json, html)))
-        check_installed("bench", "httptools", "picows", "psutil", "uvloop")
+        check_writable(filter(None, (options["json"], options["html"])))
+        check_folder(options["hgrm"])
+        check_installed("bench", "hdrh", "httptools", "picows", "psutil", "uvloop")
         if options["peers"]:
-            check_installed("peers", "fastapi", "starlette")
+            check_installed("peers", "blacksheep", "fastapi", "starlette")
         # Only now: these need the packages that have just been looked for.
         from sandbox.bench.experiments import experiments as registered  # noqa: PLC0415
-        from sandbox.bench.output.html import as_html  # noqa: PLC0415
-        from sandbox.bench.output.json import as_json  # noqa: PLC0415
         from sandbox.bench.output.terminal import ProgressBar, show  # noqa: PLC0415
         from sandbox.bench.run import Bench  # noqa: PLC0415
 
@@ -154,6 +169,8 @@ class Command(BaseCommand):
         usual = [exhibit.id for name in chosen for exhibit in experiments[name].usual(amount)]
         if ids and not usual:
             raise UsageError(f"{', '.join(chosen)} measures no exhibits: name none.")
+        if options["hgrm"] and "latency" not in chosen:
+            raise UsageError("--hgrm writes what the experiment latency measures: it is not run.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
             servers or ["daphne"],
@@ -163,21 +180,47 @@ class Command(BaseCommand):
             progress,
             [None, *made_environments(environments)],
         )
+        conditions = _conditions(options["fail_if"], bench)
         try:
             with progress.shown(), terminable():
                 bench.run()
         except ServerError as error:
             raise UsageError(str(error)) from error
-        if json:
-            json.write_bytes(as_json(bench.report))
-        if html:
-            html.write_text(as_html(bench.report))
+        for condition in conditions if bench.report.is_complete else ():
+            condition.decide(bench.report)
+        _write(bench.report, options)
         self.stdout.ending = ""  # rich ends its lines itself
         show(bench.report, Console(file=self.stdout))  # type: ignore[arg-type] # it has all that rich needs
         if not bench.report.is_complete:
             sys.exit(INTERRUPTED)
         if bench.report.failures:
             sys.exit(FAILED)
+
+
+def _conditions(texts: Sequence[str], bench: "Bench") -> list["Condition"]:
+    from sandbox.bench.conditions import ConditionError, parse  # noqa: PLC0415 # needs the extra
+
+    try:
+        conditions = [parse(text) for text in texts]
+        for condition in conditions:
+            condition.check_measured(bench)
+    except ConditionError as error:
+        raise UsageError(str(error)) from error
+    return conditions
+
+
+def _write(report: "Report", options: Mapping[str, Any]) -> None:
+    """Write the files that were asked for."""
+    from sandbox.bench.output.hgrm import write_hgrm  # noqa: PLC0415 # these need the extra
+    from sandbox.bench.output.html import as_html  # noqa: PLC0415
+    from sandbox.bench.output.json import as_json  # noqa: PLC0415
+
+    if options["hgrm"]:
+        write_hgrm(report, options["hgrm"])
+    if options["json"]:
+        options["json"].write_bytes(as_json(report))
+    if options["html"]:
+        options["html"].write_text(as_html(report))
 
 
 def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
