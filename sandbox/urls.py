@@ -9,6 +9,7 @@ from sandbox.site import views
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("matrix/", views.matrix, name="matrix"),
     path("race/", views.race, name="race"),
     path("stall/", views.stall, name="stall"),
     path("source/", views.source, name="source"),

@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
 from routing.urls import RoomConverter, is_mounted
+from sandbox.compare.output.html import context
+from sandbox.compare.output.matrix import committed
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
 
@@ -46,6 +48,10 @@ def index(request: HttpRequest) -> HttpResponse:
         "reasons": reasons(),
     }
     return render(request, "site/index.html", context)
+
+
+def matrix(request: HttpRequest) -> HttpResponse:
+    return render(request, "site/matrix.html", context(committed()))
 
 
 def race(request: HttpRequest) -> HttpResponse:

@@ -71,7 +71,12 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 
 def _observations(observations: Iterable[Observation | OneOf], words: str) -> dict[str, Any]:
-    return {"words": words, "observations": [_value(one) for one in observations]}
+    return {"words": words, "observations": observed(observations)}
+
+
+def observed(observations: Iterable[Observation | OneOf]) -> list[Any]:
+    """Write observations as plain values."""
+    return [_value(one) for one in observations]
 
 
 def _value(value: Any) -> Any:

@@ -15,6 +15,7 @@ from sandbox.compare.engine import questions
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.markdown import as_markdown
+from sandbox.compare.output.matrix import as_document
 from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES
 from sandbox.compare.report import Report
@@ -26,6 +27,7 @@ from sandbox.processes.servers import ARGUMENTS, ServerError
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each cell"),
+    "matrix": (as_document, "write what /matrix/ of the site shows"),
     "markdown": (as_markdown, "write the tables of the README"),
 }
 
@@ -44,7 +46,7 @@ class Command(BaseCommand):
             "exhibits",
             nargs="*",
             metavar="EXHIBIT|EDITION",
-            help="such as tutorial or echo/json-websocket; echo unless given",
+            help="such as tutorial or echo/json-websocket, or all; echo unless given",
         )
         parser.add_argument(
             "--server",
@@ -114,7 +116,7 @@ class Command(BaseCommand):
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     chosen: list[Exhibit] = []
     for name in names or ["echo"]:
-        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name)]
+        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name, "all")]
         if not matching:
             ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
             raise UsageError(

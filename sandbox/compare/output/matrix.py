@@ -1,0 +1,201 @@
+"""The whole of a result in little space: what /matrix/ and the HTML report show.
+
+Cells that show the same share one entry, and one wire log: that of the first of them. So a run of
+20,000 cells is some 300 kB, where the JSON report, which has every frame of each, is 40 MB.
+"""
+
+import hashlib
+import json
+import re
+import string
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from consumers.catalogue import CATALOGUE, EDITIONS
+from sandbox.compare.engine import Cell, Target
+from sandbox.compare.output.json import observed
+from sandbox.compare.output.words import in_words, reason, seen_in_words
+from sandbox.compare.probes import TABLES
+from sandbox.compare.report import LEGEND, Report
+from sandbox.processes.machine import machine, versions
+
+SCHEMA = 1
+COMMITTED = Path(__file__).parent.parent / "results" / "matrix.json"
+RENEW = (
+    ".venv/bin/python manage.py compare all --server daphne --server uvicorn --server hypercorn "
+    "--server granian --matrix sandbox/compare/results/matrix.json"
+)
+"""The command that makes the committed result again."""
+
+LONGEST_LOG = 24
+"""Frames of a log; of a longer one the beginning."""
+NOT_ASKED = "."
+NUMERALS = string.digits + string.ascii_letters
+"""A cell is one character: the place of its outcome in the probe's list."""
+
+# What is another one in each run, or for each connection.
+PASSING = re.compile(
+    r"(?P<name>sec-websocket-key|sec-websocket-accept|date): [^\r\n]*|(?<=127\.0\.0\.1:)\d+",
+    re.IGNORECASE,
+)
+
+
+@cache
+def committed() -> dict[str, Any]:
+    """Return the document of the result that is in the repository."""
+    result: dict[str, Any] = json.loads(COMMITTED.read_text())
+    return result
+
+
+def as_document(report: Report) -> str:
+    """Write the document, each probe on a line of its own."""
+    return written(document(report))
+
+
+def written(parts: Mapping[str, Any]) -> str:
+    """Write a document as JSON whose differences git can show."""
+    lines = []
+    for name, value in parts.items():
+        if isinstance(value, list):
+            items = ",\n".join(_compact(item) for item in value)
+            lines.append(f"{_compact(name)}:[\n{items}\n]")
+        else:
+            lines.append(f"{_compact(name)}:{_compact(value)}")
+    return "{" + ",\n".join(lines) + "}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return the document as plain values."""
+    protocols = {exhibit.id: exhibit.protocol for exhibit in report.exhibits}
+    notes = list(
+        dict.fromkeys(cell.difference.reason for cell in report.of("declared") if cell.difference)
+    )
+    frames: dict[tuple[Any, ...], int] = {}
+    outcomes: dict[str, dict[object, dict[str, Any]]] = {}
+    places: dict[tuple[str, str, str], int] = {}
+    for cell in report.cells:
+        known = outcomes.setdefault(cell.probe, {})
+        key = (
+            protocols[cell.exhibit],
+            "" if cell.verdict == "same" else cell.server,
+            *(cell.verdict, cell.seen, cell.details, reason(cell)),
+        )
+        if key not in known:
+            known[key] = _outcome(cell, len(known), notes, frames)
+        places[cell.probe, cell.server, cell.exhibit] = known[key]["place"]
+    return {
+        "schema": SCHEMA,
+        "started": report.started,
+        "seconds": round(report.seconds, 1),
+        "versions": versions(),
+        "machine": machine(),
+        "count": {verdict: report.count[verdict] for verdict in LEGEND},
+        "targets": [
+            {
+                "name": target.server,
+                "version": target.version,
+                "options": _options(target),
+            }
+            for target in report.targets
+        ],
+        "editions": [
+            {"name": edition.name, "sentence": edition.sentence} for edition in report.editions
+        ],
+        "exhibits": [exhibit.id for exhibit in report.exhibits],
+        "notes": notes,
+        "probes": [
+            {
+                "id": probe.id,
+                "group": probe.group,
+                "sentence": probe.sentence,
+                "contract": in_words(probe.expected),
+                "outcomes": [
+                    {name: value for name, value in outcome.items() if name != "place"}
+                    for outcome in outcomes[probe.id].values()
+                ],
+                "cells": [
+                    "".join(
+                        NUMERALS[place]
+                        if (place := places.get((probe.id, target.server, exhibit.id))) is not None
+                        else NOT_ASKED
+                        for exhibit in report.exhibits
+                    )
+                    for target in report.targets
+                ],
+            }
+            for probe in report.probes
+        ],
+        "frames": list(frames),
+    }
+
+
+def _options(target: Target) -> str:
+    """What the command needs to meet this target again."""
+    if target.log is None:
+        return f"--url {target.url} --server {target.server}"
+    return f"--server {target.server}"
+
+
+def _outcome(
+    cell: Cell, place: int, notes: list[str], frames: dict[tuple[Any, ...], int]
+) -> dict[str, Any]:
+    outcome: dict[str, Any] = {"place": place, "verdict": cell.verdict}
+    if cell.verdict == "n/a":
+        return outcome | {"because": reason(cell)}
+    outcome |= {"seen": seen_in_words(cell), "sum": checksum(observed(cell.seen))}
+    if cell.verdict == "declared" and cell.difference:
+        outcome["note"] = notes.index(cell.difference.reason) + 1
+    elif because := reason(cell):
+        outcome["because"] = because
+    if cell.details:
+        outcome["details"] = cell.details
+    outcome["of"] = [cell.server, cell.exhibit]
+    outcome["log"] = [
+        [
+            round(event.at * 1000),
+            event.connection,
+            frames.setdefault(
+                (int(event.sent), event.kind, event.size, _lasting(event.excerpt)), len(frames)
+            ),
+        ]
+        for event in cell.events[:LONGEST_LOG]
+    ]
+    if more := len(cell.events[LONGEST_LOG:]):
+        outcome["more"] = more
+    return outcome
+
+
+def _lasting(excerpt: str) -> str:
+    return PASSING.sub(lambda match: f"{match['name']}: …" if match["name"] else "…", excerpt)
+
+
+def checksum(observations: Iterable[Any]) -> str:
+    """Make a short name of what was seen, given as in the JSON report, to the last byte."""
+    return hashlib.sha256(_compact(list(observations)).encode()).hexdigest()[:12]
+
+
+def outdated(result: Mapping[str, Any]) -> str:
+    """Say what a result has not of the present probes and exhibits, or too much; else nothing."""
+    now = {
+        "edition": list(EDITIONS),
+        "exhibit": [exhibit.id for exhibit in CATALOGUE],
+        "probe": list(dict.fromkeys(probe.id for table in TABLES.values() for probe in table)),
+    }
+    then = {
+        "edition": [edition["name"] for edition in result["editions"]],
+        "exhibit": result["exhibits"],
+        "probe": [probe["id"] for probe in result["probes"]],
+    }
+    found = []
+    for what, names in now.items():
+        if missing := [name for name in names if name not in then[what]]:
+            found.append(f"has no {what} {', '.join(missing)}")
+        if gone := [name for name in then[what] if name not in names]:
+            found.append(f"still has {what} {', '.join(gone)}")
+    return f"{COMMITTED.name} {'; '.join(found)}. Renew it: {RENEW}" if found else ""
