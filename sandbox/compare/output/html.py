@@ -1,6 +1,7 @@
 """The report as one page that needs no other file: /matrix/ of the site, with all that it loads."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from django.contrib.staticfiles.finders import find
@@ -8,13 +9,13 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from sandbox.compare.engine import Verdict
-from sandbox.compare.output.matrix import NOT_ASKED, NUMERALS, document
+from sandbox.compare.output.matrix import cells, document
 from sandbox.compare.report import LEGEND, Report
 
 Document: TypeAlias = Mapping[str, Any]
 """A result as output/matrix.py writes it."""
 
-SIGNS: dict[Verdict, str] = {"same": "✓", "declared": "1", "differs": "✗", "n/a": "–"}
+SIGNS: dict[Verdict, str] = {"same": "✓", "declared": "1", "differs": "✗", "n/a": "-"}
 """A declared difference is shown by the number of its note."""
 
 
@@ -35,7 +36,7 @@ def context(result: Document) -> dict[str, Any]:
     """Return what the template ``compare/output/matrix.html`` shows of a result."""
     return {
         "result": result,
-        "cells": f"{sum(result['count'].values()):,}",
+        "total": f"{sum(result['count'].values()):,}",
         "verdicts": [
             (verdict, SIGNS[verdict], f"{result['count'][verdict]:,}", meaning)
             for verdict, meaning in LEGEND.items()
@@ -47,27 +48,15 @@ def context(result: Document) -> dict[str, Any]:
 
 def _inlined(name: str) -> SafeString:
     """Return a static file of this project, which closes no element of the page."""
-    with open(find(name)) as file:  # noqa: PTH123 # a finder gives a str
-        text = file.read()
+    text = Path(find(name) or name).read_text()
     assert "</" not in text  # noqa: S101 # a promise of the files, that tests keep
     return mark_safe(text)  # noqa: S308 # it is ours
-
-
-def _cells(result: Document) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Return target, exhibit, probe and outcome of each cell."""
-    return [
-        (target["name"], exhibit, probe, probe["outcomes"][NUMERALS.index(place)])
-        for probe in result["probes"]
-        for target, row in zip(result["targets"], probe["cells"], strict=True)
-        for exhibit, place in zip(result["exhibits"], row, strict=True)
-        if place != NOT_ASKED
-    ]
 
 
 def _overview(result: Document) -> list[Any]:
     """Return for each edition, for each target, how many probes show something of their own."""
     differing: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for target, exhibit, probe, outcome in _cells(result):
+    for target, exhibit, probe, outcome in cells(result):
         by_verdict = differing.setdefault((exhibit.partition("/")[0], target), {})
         by_verdict.setdefault(outcome["verdict"], set()).add(probe["id"])
     return [
@@ -90,7 +79,7 @@ def _overview(result: Document) -> list[Any]:
 def _notes(result: Document) -> list[Any]:
     """Return each declared difference: where it is, which probes show it, and what they see."""
     notes = [(reason, {}, {}, {}, {}) for reason in result["notes"]]  # type: ignore[var-annotated] # as below
-    for target, exhibit, probe, outcome in _cells(result):
+    for target, exhibit, probe, outcome in cells(result):
         if "note" in outcome:
             _, editions, targets, probes, seen = notes[outcome["note"] - 1]
             editions[exhibit.partition("/")[0]] = targets[target] = None

@@ -44,6 +44,20 @@ def as_json(report: Report) -> str:
         "summary": {verdict: report.count[verdict] for verdict in LEGEND},
         "cells": [_cell(cell) for cell in report.cells],
     }
+    if report.changes:
+        document["against"] = {
+            "started": report.changes.earlier,
+            "count": report.changes.count,
+            "changes": [
+                {
+                    "kind": change.kind,
+                    **change.place._asdict(),
+                    "before": change.before,
+                    "now": change.now,
+                }
+                for change in report.changes.changes
+            ],
+        }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 

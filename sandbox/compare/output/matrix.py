@@ -8,17 +8,18 @@ import hashlib
 import json
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from consumers.catalogue import CATALOGUE, EDITIONS
 from sandbox.compare.engine import Cell, Target
+from sandbox.compare.observations import OneOf
 from sandbox.compare.output.json import observed
 from sandbox.compare.output.words import in_words, reason, seen_in_words
 from sandbox.compare.probes import TABLES
-from sandbox.compare.report import LEGEND, Report
+from sandbox.compare.report import LEGEND, Changes, Report
 from sandbox.processes.machine import machine, versions
 
 SCHEMA = 1
@@ -89,8 +90,10 @@ def document(report: Report) -> dict[str, Any]:
         if key not in known:
             known[key] = _outcome(cell, len(known), notes, frames)
         places[cell.probe, cell.server, cell.exhibit] = known[key]["place"]
+    since = {"changes": _changes(report, report.changes)} if report.changes else {}
     return {
         "schema": SCHEMA,
+        **since,
         "started": report.started,
         "seconds": round(report.seconds, 1),
         "versions": versions(),
@@ -135,6 +138,25 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
+def _changes(report: Report, changes: Changes) -> dict[str, Any]:
+    return {
+        "earlier": changes.earlier,
+        "count": changes.count,
+        "rows": [
+            {
+                "kind": row.change.kind,
+                "before": row.change.before,
+                "now": row.change.now,
+                "exhibits": row.exhibits,
+                "servers": row.servers,
+                "probes": row.probes,
+                "places": row.places,
+            }
+            for row in report.change_rows()
+        ],
+    }
+
+
 def _options(target: Target) -> str:
     """What the command needs to meet this target again."""
     if target.log is None:
@@ -148,7 +170,11 @@ def _outcome(
     outcome: dict[str, Any] = {"place": place, "verdict": cell.verdict}
     if cell.verdict == "n/a":
         return outcome | {"because": reason(cell)}
-    outcome |= {"seen": seen_in_words(cell), "sum": checksum(observed(cell.seen))}
+    has_choice = any(isinstance(one, OneOf) for one in cell.expected)
+    outcome |= {
+        "seen": seen_in_words(cell),
+        "sum": checksum(cell.verdict, observed(cell.seen), has_choice=has_choice),
+    }
     if cell.verdict == "declared" and cell.difference:
         outcome["note"] = notes.index(cell.difference.reason) + 1
     elif because := reason(cell):
@@ -175,9 +201,24 @@ def _lasting(excerpt: str) -> str:
     return PASSING.sub(lambda match: f"{match['name']}: …" if match["name"] else "…", excerpt)
 
 
-def checksum(observations: Iterable[Any]) -> str:
-    """Make a short name of what was seen, given as in the JSON report, to the last byte."""
-    return hashlib.sha256(_compact(list(observations)).encode()).hexdigest()[:12]
+def checksum(verdict: str, observations: list[Any], *, has_choice: bool) -> str:
+    """Make a short name of what was seen, given as in the JSON report, to the last byte.
+
+    Where the contract leaves a choice, what it allows counts as the same.
+    """
+    if verdict == "n/a" or (verdict == "same" and has_choice):
+        return ""
+    return hashlib.sha256(_compact(observations).encode()).hexdigest()[:12]
+
+
+def cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Yield server, exhibit, probe and outcome of each cell of a document."""
+    for probe in result["probes"]:
+        for target, row in zip(result["targets"], probe["cells"], strict=True):
+            for exhibit, numeral in zip(result["exhibits"], row, strict=True):
+                if numeral != NOT_ASKED:
+                    outcome = probe["outcomes"][NUMERALS.index(numeral)]
+                    yield target["name"], exhibit, probe, outcome
 
 
 def outdated(result: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.compare.against import UnreadableError, read
+from sandbox.compare.against import against as compare_with
 from sandbox.compare.engine import questions
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
@@ -66,6 +69,13 @@ class Command(BaseCommand):
             metavar="ID",
             help="put this probe only; repeatable",
         )
+        parser.add_argument(
+            "--against",
+            type=Path,
+            metavar="FILE",
+            help="an earlier result, as --json or --matrix wrote it: say what is new, gone or "
+            "changed since, and exit with 1 if anything is gone or changed",
+        )
         for option, (_, what) in OUTPUTS.items():
             parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
 
@@ -76,6 +86,7 @@ class Command(BaseCommand):
         servers: list[str],
         url: str | None,
         probes: list[str],
+        against: Path | None,
         **options: Any,
     ) -> None:
         asked = questions(_exhibits(exhibits), _probes(probes))
@@ -86,6 +97,10 @@ class Command(BaseCommand):
             )
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         check_writable(outputs)
+        try:
+            earlier = read(against) if against else None
+        except UnreadableError as error:
+            raise UsageError(str(error)) from error
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
@@ -105,6 +120,8 @@ class Command(BaseCommand):
             raise UsageError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+        if earlier:
+            report = replace(report, changes=compare_with(report, earlier, probes))
         for path, write in outputs.items():
             path.write_text(write(report))
         self.stdout.ending = ""  # rich ends its lines itself
@@ -116,7 +133,9 @@ class Command(BaseCommand):
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     chosen: list[Exhibit] = []
     for name in names or ["echo"]:
-        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name, "all")]
+        matching = [
+            exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name, "all")
+        ]
         if not matching:
             ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
             raise UsageError(

@@ -3,7 +3,7 @@
 
 const result = JSON.parse(document.querySelector("#result").textContent);
 const NUMERALS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const SIGNS = { same: "✓", differs: "✗", "n/a": "–" };
+const SIGNS = { same: "✓", differs: "✗", "n/a": "-" };
 const DIFFERENT = ["declared", "differs"];
 
 const form = document.querySelector("#filter");
@@ -12,8 +12,7 @@ const dialog = document.querySelector("#cell");
 const targets = result.targets.map(({ name }) => name);
 const editions = result.editions.map(({ name }) => name);
 const probes = new Map(result.probes.map((probe) => [probe.id, probe]));
-const changes = new Map((result.changes ?? []).map((change) => [change.cells.map(String), change])
-  .flatMap(([cells, change]) => cells.map((cell) => [cell, change])));
+const changes = new Map((result.changes?.rows ?? []).flatMap((row) => row.places.map((place) => [String(place), row])));
 
 // What the address says, and what of it makes no sense.
 function fromAddress() {
@@ -195,8 +194,11 @@ function summary(cells) {
     const byEdition = Map.groupBy(members, ({ exhibit }) => exhibit.split("/")[0]);
     const names = [...byEdition].map(([edition, some]) => {
       const all = result.exhibits.filter((exhibit) => exhibit.startsWith(`${edition}/`));
+      if (some.length === all.length) return edition;
       const slugs = some.map(({ exhibit }) => exhibit.split("/")[1]);
-      return some.length === all.length ? edition : `${edition} (${slugs.join(", ")})`;
+      const websockets = all.filter((exhibit) => exhibit.endsWith("websocket"));
+      const named = slugs.length === websockets.length && slugs.every((slug) => slug.endsWith("websocket"));
+      return `${edition}/${named ? "*websocket" : slugs.join(` ${edition}/`)}`;
     });
     return [target, names.join(", ")];
   });
