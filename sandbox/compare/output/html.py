@@ -36,7 +36,6 @@ def context(result: Document) -> dict[str, Any]:
     """Return what the template ``compare/output/matrix.html`` shows of a result."""
     return {
         "result": result,
-        "total": f"{sum(result['count'].values()):,}",
         "verdicts": [
             (verdict, SIGNS[verdict], f"{result['count'][verdict]:,}", meaning)
             for verdict, meaning in LEGEND.items()
