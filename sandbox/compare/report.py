@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Literal, NamedTuple
 
@@ -123,6 +123,9 @@ class Report:
     cells: tuple[Cell, ...]
     changes: Changes | None = None
     """Since an earlier result, where it is compared with one."""
+
+    def with_changes(self, changes: Changes) -> "Report":
+        return replace(self, changes=changes)
 
     @property
     def count(self) -> Counter[Verdict]:

@@ -3,7 +3,6 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
         if earlier:
-            report = replace(report, changes=compare_with(report, earlier, probes))
+            report = report.with_changes(compare_with(report, earlier, probes))
         for path, write in outputs.items():
             path.write_text(write(report))
         self.stdout.ending = ""  # rich ends its lines itself
