@@ -18,6 +18,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
+    path("exhibits/<slug:edition>/<slug:slug>/wire/", views.wire, name="wire"),
     # A WebSocket URL opened as a web page. HTTP exhibits answer for themselves: their URLs are here
     # for those who leave out the slash at the end.
     *(

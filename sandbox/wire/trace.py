@@ -30,11 +30,12 @@ class Event(NamedTuple):
 class Trace:
     """All that went over one or more connections, in order."""
 
+    excerpt_bytes: int = EXCERPT_BYTES
     events: list[Event] = field(default_factory=list)
     connections: int = 0
     began: float = field(default_factory=time.perf_counter)
 
     def add(self, connection: int, *, sent: bool, kind: str, payload: bytes = b"") -> None:
         at = time.perf_counter() - self.began
-        excerpt = payload[:EXCERPT_BYTES].decode(errors="backslashreplace")
+        excerpt = payload[: self.excerpt_bytes].decode(errors="backslashreplace")
         self.events.append(Event(at, connection, sent, kind, len(payload), excerpt))
