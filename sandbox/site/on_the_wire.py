@@ -31,10 +31,7 @@ _busy = 0
 def is_sendable(code: int) -> None:
     """Raise ValidationError for a code that a client may not send: RFC 6455, section 7.4."""
     if not (code in (1000, 1001, 1002, 1003) or 1007 <= code <= 1011 or 3000 <= code <= 4999):  # noqa: PLR2004 # as the RFC has them
-        raise ValidationError(
-            "A client may close with 1000 to 1003, 1007 to 1011 or 3000 to 4999 "
-            "(a script in a browser with 1000 or 3000 to 4999)."
-        )
+        raise ValidationError("A client may close with 1000 to 1003, 1007 to 1011 or 3000 to 4999.")
 
 
 def fits_a_close_frame(reason: str) -> None:
@@ -48,13 +45,18 @@ class WireForm(forms.Form):
     message = forms.CharField(
         initial=MESSAGE, max_length=LONGEST_MESSAGE, required=False, strip=False
     )
-    code = forms.IntegerField(label="Close code", initial=1000, validators=[is_sendable])
+    code = forms.IntegerField(
+        label="Close code",
+        initial=1000,
+        validators=[is_sendable],
+        help_text="A script in a browser may close with 1000 or 3000 to 4999 only.",
+    )
     reason = forms.CharField(
         label="Close reason", required=False, strip=False, validators=[fits_a_close_frame]
     )
 
     def __init__(self, exhibit: Exhibit, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         if not takes_message(exhibit):
             del self.fields["message"]
         if exhibit.protocol == "http":

@@ -144,7 +144,8 @@ async def wire(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
     trace, failure = await record(
         shown, (address, port), path, request.get_host(), form.cleaned_data
     )
-    return _show_exhibit(request, shown, form=form, trace=trace, failure=failure)
+    frames = [(event, event.excerpt.removesuffix("\r\n\r\n")) for event in trace.events]
+    return _show_exhibit(request, shown, form=form, frames=frames, failure=failure)
 
 
 def _show_exhibit(request: HttpRequest, shown: Exhibit, **wire: Any) -> HttpResponse:

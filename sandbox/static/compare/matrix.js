@@ -167,7 +167,7 @@ function showCell(cell) {
     const [sent, kind, size, excerpt] = result.frames[number];
     const frame = `${several ? `${connection} ` : ""}${sent ? "→" : "←"} ${kind}`;
     return make("tr", { class: sent ? "sent" : "received" }, make("td", {}, String(milliseconds)), make("td", {}, frame),
-      make("td", {}, String(size)), make("td", {}, make("pre", {}, excerpt.trimEnd())));
+      make("td", {}, String(size)), make("td", {}, make("pre", {}, excerpt.replace(/\r\n\r\n$/, ""))));
   }));
   fill("command", `.venv/bin/python manage.py compare ${exhibit} ${options} --probe ${probe}`);
   if (!dialog.open) dialog.showModal();
