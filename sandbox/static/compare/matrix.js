@@ -281,6 +281,7 @@ tables.addEventListener("keydown", (event) => {
   focusOn(next);
 });
 
+document.querySelector("#scriptless").remove();
 form.hidden = false;
 document.querySelector("#keys").hidden = false;
 show();
