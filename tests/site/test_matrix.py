@@ -51,6 +51,9 @@ def test_filters_are_in_the_address(page: Page) -> None:
     page.goto(address)
     expect(shown).to_have_count(3)
     expect(page.locator(".cells thead th")).to_have_text(re.compile("^hypercorn"))
+    expect(page.locator(".notes > li:visible")).to_have_text(
+        re.compile("^json reads and writes NaN")
+    )
     expect(page.get_by_label("Word")).to_have_value("json.parse")
     page.get_by_role("button", name="Reset").click()
     expect(page.get_by_label("Edition")).to_have_value("echo")
@@ -86,6 +89,7 @@ def test_a_cell_has_an_address(page: Page) -> None:
 def test_the_keyboard_goes_from_cell_to_cell(page: Page) -> None:
     """All cells are one Tab stop; arrows move, Enter opens, Escape leads back."""
     page.goto("/matrix/")
+    expect(page.locator('.cells a[tabindex="0"]')).to_have_count(1)
     page.get_by_role("button", name="Reset").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")

@@ -70,11 +70,13 @@ function make(name, attributes = {}, ...children) {
 function showTables(state) {
   const shown = state.edition === "all" ? editions : [state.edition];
   const columns = state.server ? [state.server] : targets;
-  const found = { probes: new Set(), cells: 0 };
+  const found = { probes: new Set(), cells: 0, notes: new Set() };
   const parts = shown.map((edition) => tableOf(edition, columns, state, found));
   tables.replaceChildren(...parts.filter(Boolean));
   const first = tables.querySelector("td a");
   if (first) first.tabIndex = 0;
+  // The notes are those of the cells above them.
+  for (const note of document.querySelectorAll(".notes [value]")) note.hidden = !found.notes.has(note.value);
   return found;
 }
 
@@ -111,6 +113,7 @@ function rowOf(probe, exhibits, columns, state, found) {
   if (state.word && !mentions(probe, asked, state.word.toLowerCase())) return null;
   found.probes.add(probe.id);
   found.cells += asked.length;
+  for (const cell of asked) found.notes.add(cell.outcome.note);
   const name = make("th", { scope: "row" }, probe.id, make("small", {}, probe.sentence));
   return make("tr", {}, name, ...cells.map((group, place) => make("td", { "data-target": columns[place] },
     make("span", { class: "signs" }, ...group.map((cell) => cell.outcome ? linkOf(cell, state) : make("span"))))));
