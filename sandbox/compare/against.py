@@ -78,7 +78,9 @@ def _changes(before: Outcomes, now: Outcomes) -> Iterable[Change]:
         if place not in before:
             yield Change("new", place, "", shown.in_words)
         elif not _is_same(before[place], shown):
-            yield Change("changed", place, before[place].in_words, shown.in_words)
+            was, is_now = before[place].in_words, shown.in_words
+            hidden = " (not the same to the last byte)" if was == is_now else ""
+            yield Change("changed", place, was, is_now + hidden)
     for place, shown in before.items():
         if place not in now:
             yield Change("gone", place, shown.in_words, "")
