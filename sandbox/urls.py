@@ -9,6 +9,7 @@ from sandbox.site import views
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("matrix/", views.matrix, name="matrix"),
     path("race/", views.race, name="race"),
     path("stall/", views.stall, name="stall"),
     path("source/", views.source, name="source"),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),
+    path("exhibits/<slug:edition>/<slug:slug>/wire/", views.wire, name="wire"),
     # A WebSocket URL opened as a web page. HTTP exhibits answer for themselves: their URLs are here
     # for those who leave out the slash at the end.
     *(

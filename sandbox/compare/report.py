@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
+from typing import Literal, NamedTuple
 
 from consumers.catalogue import Edition, Exhibit
 from sandbox.compare.differences import Difference
@@ -61,6 +62,57 @@ class CellRow:
     """One of them."""
 
 
+class Place(NamedTuple):
+    """Where a cell is."""
+
+    server: str
+    exhibit: str
+    probe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A cell that is not what it was in an earlier result."""
+
+    kind: Literal["changed", "gone", "new"]
+    place: Place
+    before: str
+    """In words, its verdict first; empty for a new one."""
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """Cells that showed the same before, and show the same now."""
+
+    change: Change
+    """One of them."""
+    places: list[Place]
+    probes: list[str]
+    exhibits: str
+    servers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What differs from an earlier result."""
+
+    earlier: str
+    """When that was started."""
+    changes: tuple[Change, ...]
+    same: int
+
+    @property
+    def count(self) -> dict[str, int]:
+        found = Counter(change.kind for change in self.changes)
+        return {**{kind: found[kind] for kind in ("changed", "gone", "new")}, "same": self.same}
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all that was there is there still, and as it was."""
+        return not self.count["changed"] and not self.count["gone"]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A finished run."""
@@ -70,6 +122,11 @@ class Report:
     targets: tuple[Target, ...]
     exhibits: tuple[Exhibit, ...]
     cells: tuple[Cell, ...]
+    changes: Changes | None = None
+    """Since an earlier result, where it is compared with one."""
+
+    def with_changes(self, changes: Changes) -> "Report":
+        return replace(self, changes=changes)
 
     @property
     def count(self) -> Counter[Verdict]:
@@ -77,7 +134,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        return not self.count["differs"]
+        return not self.count["differs"] and (self.changes is None or self.changes.is_good)
 
     @property
     def editions(self) -> list[Edition]:
@@ -134,6 +191,22 @@ class Report:
                 cells[0],
             )
             for cells in together.values()
+        ]
+
+    def change_rows(self) -> list[ChangeRow]:
+        """Put changes together that are alike."""
+        together: dict[object, list[Change]] = {}
+        for change in self.changes.changes if self.changes else ():
+            together.setdefault((change.kind, change.before, change.now), []).append(change)
+        return [
+            ChangeRow(
+                alike[0],
+                [change.place for change in alike],
+                list(dict.fromkeys(change.place.probe for change in alike)),
+                self._short_names({change.place.exhibit for change in alike}),
+                ", ".join(dict.fromkeys(change.place.server for change in alike)),
+            )
+            for _, alike in sorted(together.items(), key=lambda item: item[1][0].kind)
         ]
 
     def server_rows(self) -> list[tuple[Edition, list[ServerRow]]]:

@@ -1,18 +1,24 @@
 """The site: every exhibit, to read and to try in a browser."""
 
 import re
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
 from routing.urls import RoomConverter, is_mounted
+from sandbox.compare.output.html import context
+from sandbox.compare.output.matrix import committed
+from sandbox.site.on_the_wire import WireForm, record, takes_message
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
 
@@ -46,6 +52,20 @@ def index(request: HttpRequest) -> HttpResponse:
         "reasons": reasons(),
     }
     return render(request, "site/index.html", context)
+
+
+def matrix(request: HttpRequest) -> HttpResponse:
+    result = committed()
+    total = sum(result["count"].values())
+    return render(
+        request, "site/matrix.html", {"result": result, "total": f"{total:,}", "matrix": _matrix()}
+    )
+
+
+@cache
+def _matrix() -> str:
+    """Render once what is the same in every answer: 400 kB."""
+    return render_to_string("compare/output/matrix.html", context(committed()))
 
 
 def race(request: HttpRequest) -> HttpResponse:
@@ -105,11 +125,37 @@ def scope(request: HttpRequest) -> HttpResponse:
 
 def exhibit(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
     shown = _exhibit(f"{edition}/{slug}")
+    return _show_exhibit(request, shown, form=WireForm(shown))
+
+
+@require_POST
+async def wire(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
+    """Connect to the exhibit as any client does, and show each frame."""
+    shown = _exhibit(f"{edition}/{slug}")
+    form = WireForm(shown, request.POST)
+    if not form.is_valid():
+        return _show_exhibit(request, shown, form=form)
+    address, port = getattr(request, "scope", {}).get("server") or ("", None)
+    if port is None:
+        return _show_exhibit(
+            request, shown, form=form, failure="This server does not know its own port."
+        )
+    path = get_script_prefix().rstrip("/") + shown.url
+    trace, failure = await record(
+        shown, (address, port), path, request.get_host(), form.cleaned_data
+    )
+    frames = [(event, event.excerpt.removesuffix("\r\n\r\n")) for event in trace.events]
+    return _show_exhibit(request, shown, form=form, frames=frames, failure=failure)
+
+
+def _show_exhibit(request: HttpRequest, shown: Exhibit, **wire: Any) -> HttpResponse:
     context = {
         "card": _card(request, shown),
         "file": shown.source,
         "lines": highlighted(shown.source),
         "counterpart": _counterpart(shown),
+        "takes_message": takes_message(shown),
+        **wire,
     }
     return render(request, "site/exhibit.html", context)
 

@@ -30,6 +30,7 @@ class Event(NamedTuple):
 class Trace:
     """All that went over one or more connections, in order."""
 
+    excerpt_bytes: int = EXCERPT_BYTES
     events: list[Event] = field(default_factory=list)
     connections: int = 0
     began: float = field(default_factory=time.perf_counter)
@@ -45,6 +46,6 @@ class Trace:
     ) -> None:
         """Record what has just come or gone; ``size`` where ``payload`` is only a part."""
         at = time.perf_counter() - self.began
-        excerpt = payload[:EXCERPT_BYTES].decode(errors="backslashreplace")
+        excerpt = payload[: self.excerpt_bytes].decode(errors="backslashreplace")
         size = len(payload) if size is None else size
         self.events.append(Event(at, connection, sent, kind, size, excerpt))

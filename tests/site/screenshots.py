@@ -62,6 +62,8 @@ def loaded(page: Page) -> None:
 SECTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "compare": ("/", compared),
     "tutorial": ("/?edition=tutorial", failed),
+    "matrix": ("/matrix/", loaded),
+    "cell": ("/matrix/#cell=close-answer&of=echo/websocket&on=uvicorn", loaded),
     "race": ("/race/", raced),
     "stall": ("/stall/", stalled),
     "source": ("/source/", loaded),

@@ -61,7 +61,12 @@ def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
     for messages in proxied.locator(".members ol").all():
         expect(messages).to_have_text('{"message":"hi"}')
 
-    proxied.get_by_role("link", name="Scope").click()
+    proxied.goto("./exhibits/echo/json-websocket/")
+    proxied.get_by_role("button", name="Connect and show").click()
+    expect(proxied.locator(".frames")).to_contain_text("GET /app/echo/json-websocket/")
+    expect(proxied.locator(".frames")).to_contain_text("101 Switching Protocols")
+
+    proxied.get_by_role("link", name="Scope").first.click()
     proxied.get_by_role("link", name="Sign in").click()
     sign_in(proxied)
     expect(proxied.locator("main")).to_contain_text("You are signed in as ada")

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 PAGES = [
     "/",
+    "/matrix/",
     "/race/",
     "/stall/",
     "/source/",

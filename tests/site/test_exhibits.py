@@ -1,11 +1,13 @@
 """The list of exhibits, the page of each, and the answer of their URLs to a browser."""
 
 import http.client
+import re
 import shlex
 import subprocess
 import sys
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from consumers.catalogue import CATALOGUE, Exhibit, exhibits
@@ -77,6 +79,57 @@ def test_the_copy_button_copies(browser: Browser, site: Server) -> None:
         page.get_by_role("button", name="Copy the shell command").click()
         expect(page.get_by_text("Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()").startswith("curl -d")
+
+
+def test_the_page_shows_headers_ping_and_close(page: Page) -> None:
+    """A click shows the handshake's headers both ways, a message, a ping, and the chosen close."""
+    page.goto("/exhibits/echo/websocket/")
+    page.get_by_label("Message").fill('{"message": "<b>"}')
+    page.get_by_label("Close code").fill("4001")
+    page.get_by_label("Close reason").fill("done")
+    page.get_by_role("button", name="Connect and show").click()
+    expect(page.locator(".frames tbody tr")).to_have_text(
+        [
+            re.compile(r"→ handshake.*GET /echo/websocket/.*Sec-WebSocket-Version: 13", re.DOTALL),
+            re.compile(r"← handshake.*101 Switching.*Sec-WebSocket-Accept: ", re.DOTALL),
+            re.compile(r'→ text.*{"message": "<b>"}$'),
+            re.compile(r'← text.*{"message":"<b>"}$'),
+            re.compile("→ ping"),
+            re.compile("← pong"),
+            re.compile("→ close.*4001 done$"),
+            re.compile("← close.*1000$"),  # Daphne's own
+        ]
+    )
+    expect(page.get_by_label("Close code")).to_have_value("4001")
+    assert Axe().run(page).violations_count == 0
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "sentence"),
+    [
+        (
+            "Close code",
+            "1005",
+            "A client may close with 1000 to 1003, 1007 to 1011 or 3000 to 4999.",
+        ),
+        (
+            "Close code",
+            "5000",
+            "A client may close with 1000 to 1003, 1007 to 1011 or 3000 to 4999.",
+        ),
+        ("Close reason", "é" * 62, "A reason has at most 123 bytes in UTF-8."),
+    ],
+)
+def test_what_no_client_may_send_gets_a_sentence(
+    page: Page, label: str, value: str, sentence: str
+) -> None:
+    """A close code that is reserved, or a reason that is too long, is explained next to it."""
+    page.goto("/exhibits/echo/websocket/")
+    page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Connect and show").click()
+    expect(page.locator(".errorlist")).to_have_text(sentence)
+    expect(page.locator(".frames")).to_have_count(0)
+    assert Axe().run(page).violations_count == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -1,64 +1,90 @@
-"""The report as one page that needs no other file."""
+"""The report as one page that needs no other file: /matrix/ of the site, with all that it loads."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
 
+from django.contrib.staticfiles.finders import find
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
 
-from sandbox.compare.engine import Cell, Verdict
-from sandbox.compare.output.words import alternatives, in_words, reason, seen_in_words
-from sandbox.compare.report import LEGEND, Matrix, Report
-from sandbox.processes.machine import machine, versions
+from sandbox.compare.engine import Verdict
+from sandbox.compare.output.matrix import cells, document
+from sandbox.compare.report import LEGEND, Report
+
+Document: TypeAlias = Mapping[str, Any]
+"""A result as output/matrix.py writes it."""
+
+SIGNS: dict[Verdict, str] = {"same": "✓", "declared": "1", "differs": "✗", "n/a": "-"}
+"""A declared difference is shown by the number of its note."""
 
 
 def as_html(report: Report) -> str:
     """Write one page, with the frames behind each cell."""
-    numbers = {id(cell): number for number, cell in enumerate(report.cells)}
+    result = document(report)
     return render_to_string(
         "compare/output/report.html",
         {
-            "report": report,
-            "editions": [edition.name for edition in report.editions],
-            "legend": LEGEND,
-            "count": [(verdict, report.count[verdict]) for verdict in LEGEND],
-            "versions": versions(),
-            "machine": machine(),
-            "matrices": [
-                {"matrix": matrix, "groups": _groups(matrix, numbers)}
-                for matrix in report.matrices()
-            ],
-            "servers": [
-                (edition.name, [(row, [alternatives(seen) for seen in row.seen]) for row in rows])
-                for edition, rows in report.server_rows()
-            ],
-            "declared": _differences(report, "declared"),
-            "differs": _differences(report, "differs"),
-            "cells": [_in_words(cell) for cell in report.cells],
+            **context(result),
+            "styles": [_inlined("site/style.css"), _inlined("compare/matrix.css")],
+            "scripts": [_inlined("compare/matrix.js"), _inlined("site/copy.js")],
         },
     )
 
 
-def _groups(matrix: Matrix, numbers: dict[int, int]) -> list[Any]:
-    """Return the rows of each group, each cell with its number on the page."""
+def context(result: Document) -> dict[str, Any]:
+    """Return what the template ``compare/output/matrix.html`` shows of a result."""
+    return {
+        "result": result,
+        "verdicts": [
+            (verdict, SIGNS[verdict], f"{result['count'][verdict]:,}", meaning)
+            for verdict, meaning in LEGEND.items()
+        ],
+        "overview": _overview(result),
+        "notes": _notes(result),
+    }
+
+
+def _inlined(name: str) -> SafeString:
+    """Return a static file of this project, which closes no element of the page."""
+    text = Path(find(name) or name).read_text()
+    assert "</" not in text  # noqa: S101 # a promise of the files, that tests keep
+    return mark_safe(text)  # noqa: S308 # it is ours
+
+
+def _overview(result: Document) -> list[Any]:
+    """Return for each edition, for each target, how many probes show something of their own."""
+    differing: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for target, exhibit, probe, outcome in cells(result):
+        by_verdict = differing.setdefault((exhibit.partition("/")[0], target), {})
+        by_verdict.setdefault(outcome["verdict"], set()).add(probe["id"])
     return [
         (
-            group,
+            edition,
             [
-                (probe, [(numbers[id(cell)], cell) for cell in matrix.row(probe)])
-                for probe in probes
+                (
+                    target["name"],
+                    len(found.get("declared", ())),
+                    len(found.get("differs", ())),
+                )
+                for target in result["targets"]
+                for found in [differing.get((edition["name"], target["name"]), {})]
             ],
         )
-        for group, probes in matrix.groups()
+        for edition in result["editions"]
     ]
 
 
-def _differences(report: Report, verdict: Verdict) -> list[Any]:
-    return [(row, _in_words(row.cell)) for row in report.cell_rows(verdict)]
+def _notes(result: Document) -> list[Any]:
+    """Return each declared difference: its link, where it is, which probes show it, what is seen."""
+    notes = [((reason, link), {}, {}, {}, {}) for reason, link in _reasons(result)]  # type: ignore[var-annotated] # as below
+    for target, exhibit, probe, outcome in cells(result):
+        if "note" in outcome:
+            _, editions, targets, probes, seen = notes[outcome["note"] - 1]
+            editions[exhibit.partition("/")[0]] = targets[target] = None
+            probes[probe["id"]] = seen[outcome["seen"]] = None
+    return [(*reason, *map(list, found)) for reason, *found in notes]
 
 
-def _in_words(cell: Cell) -> dict[str, Any]:
-    return {
-        "cell": cell,
-        "expected": in_words(cell.expected),
-        "seen": seen_in_words(cell),
-        "reason": reason(cell),
-    }
+def _reasons(result: Document) -> Iterator[tuple[str, str]]:
+    return zip(result["notes"], result["links"], strict=True)

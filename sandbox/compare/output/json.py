@@ -57,6 +57,20 @@ def as_json(report: Report) -> str:
         "summary": {verdict: report.count[verdict] for verdict in LEGEND},
         "cells": [_cell(cell) for cell in report.cells],
     }
+    if report.changes:
+        document["against"] = {
+            "started": report.changes.earlier,
+            "count": report.changes.count,
+            "changes": [
+                {
+                    "kind": change.kind,
+                    **change.place._asdict(),
+                    "before": change.before,
+                    "now": change.now,
+                }
+                for change in report.changes.changes
+            ],
+        }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -87,7 +101,12 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 
 def _observations(observations: Iterable[Observation | OneOf], words: str) -> dict[str, Any]:
-    return {"words": words, "observations": [_value(one) for one in observations]}
+    return {"words": words, "observations": observed(observations)}
+
+
+def observed(observations: Iterable[Observation | OneOf]) -> list[Any]:
+    """Write observations as plain values."""
+    return [_value(one) for one in observations]
 
 
 def _value(value: Any) -> Any:

@@ -53,6 +53,7 @@ def show(report: Report, console: Console) -> None:
     _show_cells(report, console, "declared", "Declared differences")
     _show_cells(report, console, "differs", "Differences")
     _show_not_applicable(report, console)
+    _show_changes(report, console)
     console.print()
     console.print(_summary(report))
 
@@ -126,6 +127,25 @@ def _show_not_applicable(report: Report, console: Console) -> None:
         console.print(Text("Not applicable", style="bold"))
         for because, times in count.items():
             console.print(Padding(Text(f"{because} ({times})"), (0, 0, 0, 2), expand=False))
+
+
+def _show_changes(report: Report, console: Console) -> None:
+    if report.changes is None:
+        return
+    count = ", ".join(f"{number} {kind}" for kind, number in report.changes.count.items())
+    console.print()
+    console.print(Text(f"Since the result of {report.changes.earlier}: {count}", style="bold"))
+    for row in report.change_rows():
+        console.print()
+        style = "" if row.change.kind == "new" else STYLES["differs"]
+        console.print(Text(f"{row.change.kind}: {row.exhibits} on {row.servers}", style=style))
+        for label, words in (
+            ("probes" if row.probes[1:] else "probe", ", ".join(row.probes)),
+            ("before", row.change.before),
+            ("now", row.change.now),
+        ):
+            if words:
+                console.print(Padding(Text(f"{label}: {words}"), (0, 0, 0, 2), expand=False))
 
 
 def _summary(report: Report) -> Text:

@@ -12,11 +12,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from sandbox.compare.against import UnreadableError, read
+from sandbox.compare.against import against as compare_with
 from sandbox.compare.autobahn import MissingSuiteError
 from sandbox.compare.engine import questions
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
 from sandbox.compare.output.markdown import as_markdown
+from sandbox.compare.output.matrix import as_document
 from sandbox.compare.output.terminal import show
 from sandbox.compare.probes import TABLES, table
 from sandbox.compare.report import Report
@@ -34,6 +37,7 @@ from sandbox.processes.servers import NAMES, ServerError
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each cell"),
+    "matrix": (as_document, "write what /matrix/ of the site shows"),
     "markdown": (as_markdown, "write the tables of the README"),
 }
 
@@ -52,7 +56,7 @@ class Command(BaseCommand):
             "exhibits",
             nargs="*",
             metavar="EXHIBIT|EDITION",
-            help="such as tutorial or echo/json-websocket; echo unless given",
+            help="such as tutorial or echo/json-websocket, or all; echo unless given",
         )
         parser.add_argument(
             "--server",
@@ -73,10 +77,17 @@ class Command(BaseCommand):
             metavar="ID",
             help="put this probe only, or those of a pattern such as 'autobahn-9.*'; repeatable",
         )
+        parser.add_argument(
+            "--against",
+            type=Path,
+            metavar="FILE",
+            help="an earlier result, as --json or --matrix wrote it: say what is new, gone or "
+            "changed since, and exit with 1 if anything is gone or changed",
+        )
         for option, (_, what) in OUTPUTS.items():
             parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
 
-    def handle(
+    def handle(  # noqa: PLR0913 # options that need more than being passed on
         self,
         *,
         exhibits: list[str],
@@ -84,6 +95,7 @@ class Command(BaseCommand):
         environments: list[str],
         url: str | None,
         probes: list[str],
+        against: Path | None,
         **options: Any,
     ) -> None:
         chosen = _exhibits(exhibits)
@@ -101,6 +113,10 @@ class Command(BaseCommand):
         if url is not None and environments:
             raise UsageError("--with starts servers, and --url starts none: give one of them.")
         venvs = [None, *made_environments(environments)]
+        try:
+            earlier = read(against) if against else None
+        except UnreadableError as error:
+            raise UsageError(str(error)) from error
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
@@ -120,6 +136,8 @@ class Command(BaseCommand):
             raise UsageError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
+        if earlier:
+            report = report.with_changes(compare_with(report, earlier, probes))
         for path, write in outputs.items():
             path.write_text(write(report))
         self.stdout.ending = ""  # rich ends its lines itself
@@ -131,7 +149,9 @@ class Command(BaseCommand):
 def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     chosen: list[Exhibit] = []
     for name in names or ["echo"]:
-        matching = [exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name)]
+        matching = [
+            exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name, "all")
+        ]
         if not matching:
             ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
             raise UsageError(

@@ -4,6 +4,7 @@ import { RequestFailed, exhibitAt, settled } from "./exhibit.js";
 import { chosenEdition } from "./edition.js";
 
 const MAX_BYTES = 1024 * 1024; // of a message: over this, Daphne ends the connection
+const MAX_LINKED = 4000; // characters of a request in the address: chats and mail cut longer ones
 const MAX_SHOWN = 600; // characters of a reply
 
 const form = document.querySelector("#compare");
@@ -76,6 +77,7 @@ let chosen = rows; // those of the chosen edition
 let busy = false;
 let ignoredClicks = 0;
 let lastProbe = "";
+let isFromLink = false; // the request in the form came with the address, and was not sent yet
 
 async function compare(probe) {
   if (busy) {
@@ -91,6 +93,7 @@ async function compare(probe) {
   busy = true;
   ignoredClicks = 0;
   lastProbe = probe;
+  isFromLink = false;
   form.ariaBusy = "true";
   const asked = chosen;
   const data = form.elements.binary.checked ? bytes : field.value;
@@ -133,9 +136,65 @@ function say(text, result = "") {
   verdict.dataset.result = result;
 }
 
+// The request in the address. It is behind #, so that a browser sends it to nobody before its user
+// does: a link that sends would let anyone make the reader's browser send what they like.
+
+function link(probe) {
+  const parts = new URLSearchParams();
+  if (probe) parts.set("probe", probe);
+  else if (field.value.length <= MAX_LINKED) {
+    parts.set("request", field.value);
+    if (form.elements.binary.checked) parts.set("as", "binary");
+  }
+  history.replaceState(null, "", `${location.search || location.pathname}${parts.size ? `#${parts}` : ""}`);
+}
+
+// Fill the form from the address, if it has a request.
+function fillFromLink() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const probe = parts.get("probe"), request = parts.get("request"), as = parts.get("as");
+  const preset = probe && document.querySelector(`[data-probe="${CSS.escape(probe)}"]`);
+  if (probe !== null && !preset) return void complain(`This page offers no request “${probe}”.`);
+  if (as !== null && !["text", "binary"].includes(as)) {
+    return void complain(`A request is sent as text or as binary, not as “${as}”.`);
+  }
+  if (!preset && request === null) return;
+  if (preset) choose(preset);
+  else {
+    field.value = request;
+    form.elements.binary.checked = as === "binary";
+  }
+  lastProbe = preset ? probe : "";
+  isFromLink = true;
+  say("This request came with the link, and is not sent yet: press “Send to all”.");
+}
+
+function complain(text) {
+  isFromLink = true; // nothing is sent in its place
+  say(`The link is wrong. ${text}`);
+}
+
+function choose(preset) {
+  field.value = preset.value;
+  form.elements.binary.checked = "binary" in preset.dataset;
+}
+
+// What has not been changed since the link was opened is the link's probe still.
+function probeInForm() {
+  const preset = isFromLink && lastProbe && document.querySelector(`[data-probe="${CSS.escape(lastProbe)}"]`);
+  const same = preset && preset.value === field.value && "binary" in preset.dataset === form.elements.binary.checked;
+  return same ? lastProbe : "";
+}
+
+function send(probe) {
+  if (!busy) link(probe);
+  compare(probe);
+}
+
+addEventListener("hashchange", fillFromLink);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  compare();
+  send(probeInForm());
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing || event.shiftKey || event.ctrlKey) return;
@@ -144,15 +203,16 @@ field.addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("[data-probe]")) {
   button.addEventListener("click", () => {
-    field.value = button.value;
-    form.elements.binary.checked = "binary" in button.dataset;
-    compare(button.dataset.probe);
+    choose(button);
+    send(button.dataset.probe);
   });
 }
 
+fillFromLink();
 chosenEdition((edition) => {
   chosen = rows.filter((row) => row.element.dataset.edition === edition);
   for (const row of rows) row.shown = chosen.includes(row);
+  if (isFromLink) return;
   say("");
   // The same request goes to the new edition.
   if (!busy) compare(lastProbe);

@@ -5,6 +5,12 @@ export function chosenEdition(onChoice) {
   const wanted = new URLSearchParams(location.search).get("edition");
   const chosen = radios.find(({ value }) => value === wanted) ?? radios[0];
 
+  if (wanted !== null && wanted !== chosen.value) {
+    const unknown = document.querySelector("#unknown-edition");
+    unknown.textContent = `There is no edition “${wanted}” here: this is ${chosen.value}.`;
+    unknown.hidden = false;
+  }
+
   function choose({ value }) {
     for (const sentence of document.querySelectorAll("[data-sentence]")) {
       sentence.hidden = sentence.dataset.sentence !== value;
@@ -14,7 +20,8 @@ export function chosenEdition(onChoice) {
 
   for (const radio of radios) {
     radio.addEventListener("change", () => {
-      history.replaceState(null, "", `?edition=${radio.value}`);
+      history.replaceState(null, "", `?edition=${radio.value}${location.hash}`);
+      document.querySelector("#unknown-edition").hidden = true;
       choose(radio);
     });
   }
