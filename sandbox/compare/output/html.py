@@ -76,7 +76,7 @@ def _overview(result: Document) -> list[Any]:
 
 
 def _notes(result: Document) -> list[Any]:
-    """Return each declared difference: its link, where it is, which probes show it, what is seen."""
+    """Return each declared difference: its link, where it is, which probes show it, and how."""
     notes = [((reason, link), {}, {}, {}, {}) for reason, link in _reasons(result)]  # type: ignore[var-annotated] # as below
     for target, exhibit, probe, outcome in cells(result):
         if "note" in outcome:
