@@ -254,6 +254,18 @@ _CONNECTIONS = (
     ),
     Difference(
         ONLY_AT_THE_END,
+        ALL,
+        {"early-frame-end": (Opened(), NoDisconnect())},
+        ("uvicorn-websockets",),
+    ),
+    Difference(
+        "Uvicorn's implementation wsproto does not answer a subprotocol that is not ASCII.",
+        ALL,
+        {"subprotocol-not-ascii": (Closed(1006),)},
+        ("uvicorn-wsproto",),
+    ),
+    Difference(
+        ONLY_AT_THE_END,
         CAREFUL,
         {"close-after-error": (ErrorReply("invalid_json"), NoDisconnect())},
         ("uvicorn-websockets",),

@@ -254,10 +254,7 @@ def test_a_blocker_delays_its_process_unless_it_is_isolated() -> None:
 
 
 def test_connections_are_counted_and_weighed(report: Report) -> None:
-    """As many idle sockets are opened as asked, for the baseline a second time with compression."""
-    assert {row.exhibit for row in report.results["connections"] if row.compression} == {
-        "baseline/websocket"
-    }
+    """As many idle sockets are opened as asked."""
     assert {row.exhibit for row in report.results["connections"]} == {
         "tuned/websocket",
         "baseline/websocket",

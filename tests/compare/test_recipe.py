@@ -61,7 +61,7 @@ def test_the_recipe_makes_an_edition_that_compare_knows(blocks: list[str], tree:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^  null +same *$", done.stdout, re.MULTILINE)
-    assert re.search(r"^\d{3} same, \d+ n/a", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d{3} same, \d declared, \d+ n/a", done.stdout, re.MULTILINE)
 
 
 def test_the_recipe_makes_a_page(tree: Path) -> None:

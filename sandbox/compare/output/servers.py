@@ -35,7 +35,12 @@ def _page() -> Iterator[str]:
 
 def _probes() -> list[Probe]:
     """Those of which a row of OF_SERVERS speaks, each once, in the order of the tables."""
-    spoken_of = {probe for difference in OF_SERVERS for probe in difference.seen}
+    spoken_of = {
+        probe
+        for difference in OF_SERVERS
+        if not set(SERVERS).isdisjoint(difference.servers)
+        for probe in difference.seen
+    }
     probes = {probe.id: probe for table in TABLES.values() for probe in table}
     return [probe for probe in probes.values() if probe.id in spoken_of]
 
