@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import count
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -61,6 +62,8 @@ class Session:
     _connections: AsyncExitStack = field(default_factory=AsyncExitStack)
     _websockets: dict[int, wire.WebSocket] = field(default_factory=dict)
     _http: dict[int, wire.HttpConnection] = field(default_factory=dict)
+    _refused: dict[int, bool] = field(default_factory=dict)
+    """Whether the last request over HTTP was refused."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,7 +145,18 @@ class Session:
     async def request(
         self, method: str, suffix: str = "", on: int = 1, **parts: Any
     ) -> wire.Response:
-        return await (await self.http(on)).request(method, self.target + suffix, **parts)
+        target, kept = self.target + suffix, self._http.get(on)
+        try:
+            response = await (await self.http(on)).request(method, target, **parts)
+        except wire.ClosedError:
+            if kept is None or kept is not self._http[on] or not self._refused.get(on):
+                raise
+            # A server may close a connection on which it has refused a request before it had read
+            # all of it, as Hypercorn does. Every HTTP client tries once more then.
+            del self._http[on]
+            response = await (await self.http(on)).request(method, target, **parts)
+        self._refused[on] = response.status >= HTTPStatus.BAD_REQUEST
+        return response
 
     async def http(self, on: int = 1) -> wire.HttpConnection:
         connection = self._http.get(on)

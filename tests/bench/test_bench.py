@@ -257,6 +257,7 @@ def test_connections_are_counted_and_weighed(report: Report) -> None:
     """As many idle sockets are opened as asked."""
     assert {row.exhibit for row in report.results["connections"]} == {
         "tuned/websocket",
+        "rooms/async-websocket",
         "baseline/websocket",
     }
     for row in report.results["connections"]:
