@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -109,19 +109,23 @@ def listening(
     request: bytes,
     *,
     environment: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    folder: Path = ROOT,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
-    What it prints goes to a log file. Raises ServerError, with the log, if it does not answer.
+    It inherits this process's environment but for the variables of ``without``. What it prints
+    goes to a log file. Raises ServerError, with the log, if it does not answer.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        log_file = Path(folder) / "log"
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    with tempfile.TemporaryDirectory() as place:
+        log_file = Path(place) / "log"
         with (
             log_file.open("wb") as log,
             child(
                 command,
-                cwd=ROOT,
-                env={**os.environ, **(environment or {})},
+                cwd=folder,
+                env={**inherited, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import NamedTuple
 
 from websockets.client import ClientProtocol
@@ -62,7 +63,7 @@ class WebSocket:
     async def shake_hands(self, headers: Iterable[Header]) -> None:
         """Send the handshake with these headers added, a Host instead of its own.
 
-        Raises RefusedError, ClosedError.
+        Raises RefusedError, ClosedError, InvalidHandshake.
         """
         request = self._protocol.connect()
         _add(headers, request.headers)
@@ -82,10 +83,13 @@ class WebSocket:
                     self._stream.record("handshake", response.serialize())
                 elif isinstance(event, Frame):
                     self._receive_frame(event)
+            broken = self._protocol.handshake_exc
+            if data and response is None and isinstance(broken, InvalidHandshake):
+                raise broken  # it does not even speak HTTP
             if not data and response is None:
                 raise ClosedError(CloseCode.ABNORMAL_CLOSURE)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise RefusedError(response.status_code)
+            raise RefusedError(response.status_code, response.headers.get("Location"))
         if isinstance(self._protocol.handshake_exc, InvalidHandshake):
             raise self._protocol.handshake_exc
 
@@ -200,13 +204,14 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
     compression: bool = False,
     headers: Iterable[Header] = (),
     trace: Trace | None = None,
+    tls: SSLContext | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 # a caller changes the default
 ) -> AsyncIterator[WebSocket]:
     """Open a WebSocket; close it with 1000 at the end, unless something went wrong.
 
-    Raises RefusedError, ClosedError, TimeoutError, OSError.
+    Raises RefusedError, ClosedError, InvalidHandshake, TimeoutError, OSError.
     """
-    async with open_stream(url, trace) as stream:
+    async with open_stream(url, trace, tls) as stream:
         protocol = ClientProtocol(
             parse_uri("ws" + url.removeprefix("http") if url.startswith("http") else url),
             origin=None if origin is None else Origin(origin),

@@ -1,0 +1,27 @@
+"""The checkup as Markdown, for a pull request or a workflow's summary."""
+
+from collections.abc import Iterator
+
+from sandbox.checkup.output.words import habits, heading, outcome_in_words, reason, why
+from sandbox.checkup.report import Patient, Report
+
+
+def as_markdown(report: Report) -> str:
+    return "\n".join(line for patient in report.patients for line in _lines(patient)) + "\n"
+
+
+def _lines(patient: Patient) -> Iterator[str]:
+    yield f"**{_cell(heading(patient))}**: {_cell(habits(patient.habits))}"
+    yield ""
+    yield "| grade | check | found | why, and where the cure is |"
+    yield "|---|---|---|---|"
+    for one in patient.findings:
+        found = [f"`{outcome_in_words(one.outcome)}`", reason(one)]
+        advice = [why(one), f"[{one.check.cure}]({one.check.cure})" if one.is_advice else ""]
+        cells = (one.grade, f"`{one.check.id}`", *(" ".join(filter(None, x)) for x in (found, advice)))
+        yield "| " + " | ".join(map(_cell, cells)) + " |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")
