@@ -10,7 +10,7 @@ from dataclasses import replace
 from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode
 
-from sandbox.checkup.client import Caller, Path, as_text, marked, texts_in
+from sandbox.checkup.client import NOT_JSON, Caller, Path, as_text, marked, texts_in
 from sandbox.checkup.target import TargetError
 from sandbox.wire import ClosedError, RefusedError
 
@@ -28,6 +28,7 @@ async def meet(caller: Caller) -> None:
     await _ask(caller)
     if await _is_shared(caller):
         caller.habits = replace(caller.habits, is_shared=True)
+    caller.habits = replace(caller.habits, is_unread=await _is_unread(caller))
     caller.habits = replace(caller.habits, mark=await _mark(caller))
 
 
@@ -80,7 +81,9 @@ async def _greetings(caller: Caller) -> int:
 def _refusal(name: str, error: RefusedError) -> str:
     if error.location is not None:
         place = error.location.partition("?")[0]
-        return f"{name} redirects ({error.status}) to {place}: give that URL, if it is the consumer's."
+        return (
+            f"{name} redirects ({error.status}) to {place}: give that URL, if it is the consumer's."
+        )
     if error.status in (401, 403):
         return (
             f"{name} refuses the handshake with HTTP {error.status}: does it want a --cookie, a "
@@ -99,7 +102,7 @@ async def _ask(caller: Caller) -> None:
             first = time.perf_counter() - began
             more = len(await client.heard(max(GREETING_SECONDS, min(1.0, 3 * first))))
             client.habits = replace(client.habits, more=more)
-            times = []
+            times: list[float] = []
             until = time.monotonic() + REST_SECONDS
             while time.monotonic() < until and len(times) < ROUND_TRIPS:
                 began = time.perf_counter()
@@ -128,6 +131,14 @@ async def _is_shared(caller: Caller) -> bool:
             reply = await client.ask(caller.request())
             heard = await listener.heard(max(caller.habits.window, GREETING_SECONDS))
             return reply in heard
+    return False
+
+
+async def _is_unread(caller: Caller) -> bool:
+    with suppress(ClosedError, RefusedError, OSError):
+        async with caller.open() as client:
+            await client.send(NOT_JSON)
+            return NOT_JSON in await client.heard(caller.habits.window)
     return False
 
 

@@ -22,6 +22,7 @@ Path: TypeAlias = tuple[str | int, ...]
 ENDS = (wire.ClosedError, wire.RefusedError, InvalidHandshake, OSError)
 """How a connection may fail; a time-out is an OSError."""
 CLOSE_SECONDS = 0.3
+NOT_JSON = "This is not JSON."
 VISIBLE_HEADERS = {"host", "upgrade", "connection", "origin", "server", "date", "location"}
 
 
@@ -38,6 +39,8 @@ class Habits:
     """Messages that follow the reply to a request."""
     is_shared: bool = False
     """Whether other connections hear the reply too."""
+    is_unread: bool = False
+    """Whether it sends back what is not even JSON, as an echo does."""
     mark: Path | None = None
     """Where in a request a text stands that the reply repeats; () for the request itself."""
     window: float = 0.3
@@ -95,7 +98,7 @@ class Client:
 
     async def heard(self, seconds: float) -> list[Message]:
         """Return what comes until nothing comes for so long. Raises ClosedError."""
-        messages = []
+        messages: list[Message] = []
         with suppress(TimeoutError):
             while len(messages) < 100:  # noqa: PLR2004 # a ticker never stops
                 messages.append(await self.receive(seconds))
@@ -228,7 +231,11 @@ def _texts(value: Any, path: Path) -> Any:
     if isinstance(value, str):
         yield path
     members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
     )
     for key, member in members:
         yield from _texts(member, (*path, key))

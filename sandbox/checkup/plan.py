@@ -14,7 +14,7 @@ from sandbox.checkup.target import Manner
 CHECKS: tuple[Check, ...] = (*SPEED, *OPENING, *BAD_INPUT, *CLOSING, *LOAD)
 ALIVE = 60
 """Connections, each with a request, that find out at most whether the server still answers."""
-ACQUAINTANCE = Cost(MARKS + 6, MARKS + ROUND_TRIPS + 2)
+ACQUAINTANCE = Cost(MARKS + 7, MARKS + ROUND_TRIPS + 3)
 SMALL = 2
 """So many times the known request, and some words more, is a message that is not large."""
 
@@ -38,10 +38,12 @@ class Plan:
         )
         if any(check.loads for check in self.checks):
             return (
-                f"{said}. Among them are bad input, clients that vanish or do not read, a message of "
-                "16 MiB and a flood of 1,000 requests."
+                f"{said}. Among them are bad input, clients that vanish or do not read, a message "
+                "of 16 MiB and a flood of 1,000 requests."
             )
-        return f"{said}. Among them are bad input and clients that vanish; nothing floods or stalls."
+        return (
+            f"{said}. Among them are bad input and clients that vanish; nothing floods or stalls."
+        )
 
 
 def plan(manner: Manner, *, may_load: bool, chosen: Sequence[str] = ()) -> Plan:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +22,12 @@ from sandbox.checkup.target import Target
 IS_GONE = "The server takes no connection any more."
 NOT_MINE = "It floods or stalls what is not on loopback; --yes-it-is-mine allows it."
 SHOWN_EVENTS = 60
+
+
+@contextmanager
+def deployed(target: Target) -> Iterator[Target]:
+    """Look at what is running already."""
+    yield target
 
 
 def run(
@@ -92,9 +98,7 @@ async def _put(caller: Caller, checks: tuple[Check, ...]) -> list[Finding]:
         raised = witness.of(final.client.address) if witness and final.client else None
         findings.append(found(one.check, final.outcome, caller, raised, _shown(final.trace)))
     made = {finding.check.id for finding in findings}
-    findings += [
-        found(check, Skipped(IS_GONE), caller) for check in checks if check.id not in made
-    ]
+    findings += [found(check, Skipped(IS_GONE), caller) for check in checks if check.id not in made]
     return findings
 
 

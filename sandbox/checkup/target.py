@@ -54,6 +54,11 @@ class Target:
     """What was raised in the application, where it was started here."""
     log: Callable[[], str] | None = None
 
+    @classmethod
+    def of(cls, url: str, manner: Manner) -> "Target":
+        """Take what a user gives for a URL. Raises TargetError."""
+        return cls(websocket_url(url), manner)
+
     @property
     def name(self) -> str:
         """The URL without what may be secret in it: a password, a query."""
@@ -89,8 +94,12 @@ def websocket_url(text: str) -> str:
     except ValueError:
         has_host = False
     if not has_host or parts.scheme not in SCHEMES or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise TargetError(f"{_shown(text)} is no URL: give one such as ws://127.0.0.1:8000/ws/chat/.")
-    return parts._replace(scheme=SCHEMES[parts.scheme], path=parts.path or "/", fragment="").geturl()
+        raise TargetError(
+            f"{_shown(text)} is no URL: give one such as ws://127.0.0.1:8000/ws/chat/."
+        )
+    return parts._replace(
+        scheme=SCHEMES[parts.scheme], path=parts.path or "/", fragment=""
+    ).geturl()
 
 
 def header(text: str) -> Header:

@@ -11,21 +11,27 @@ import os
 import platform
 import sys
 import traceback
+from contextlib import suppress
 from importlib import metadata
+from typing import Any, Dict  # noqa: UP035 # Python 3.8 has no dict[str, Any]
 
 HERE = os.getcwd() + os.sep  # noqa: PTH109 # compared with the names of files, as text
 PACKAGES = ("django", "channels", "asgiref")
 
 
-def tell(**event):  # type: ignore[no-untyped-def] # noqa: ANN003, ANN201, D103 # an older Python's too
+def tell(**event: Any) -> None:
     with open(os.environ["CHECKUP_REPORT"], "a", encoding="utf-8") as report:  # noqa: PTH123 # as above
         report.write(json.dumps(event) + "\n")
 
 
-def raised(error):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def raised(error: BaseException) -> Dict[str, Any]:  # noqa: UP006 # as above
     """Say what was raised and where, in the application's own code if it was there."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [one for one in frames if one.filename.startswith(HERE) and "site-packages" not in one.filename]
+    own = [
+        one
+        for one in frames
+        if one.filename.startswith(HERE) and "site-packages" not in one.filename
+    ]
     last = (own or frames)[-1]
     return {
         "error": type(error).__name__,
@@ -35,18 +41,16 @@ def raised(error):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     }
 
 
-def versions():  # type: ignore[no-untyped-def] # noqa: ANN201
+def versions() -> Dict[str, str]:  # noqa: UP006 # as above
     """Return the versions of what is installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            pass
     return found
 
 
-def load(name):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def load(name: str) -> Any:
     """Import ``module:attribute``."""
     module, _, attributes = name.partition(":")
     found = importlib.import_module(module)
@@ -64,7 +68,7 @@ except BaseException as error:
 tell(event="loaded", versions=versions())
 
 
-async def application(scope, receive, send):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+async def application(scope: Any, receive: Any, send: Any) -> None:
     """Run the application, and write down what it raises."""
     try:
         await _application(scope, receive, send)

@@ -102,7 +102,7 @@ def serve(
 
 
 @contextmanager
-def listening(
+def listening(  # noqa: PLR0913 # all but the first say how the program is run
     name: str,
     command: Sequence[str],
     port: int,

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 
 from sandbox import wire
 from sandbox.checkup.check import KIB, Check, Cost, Grade
-from sandbox.checkup.client import ENDS, Caller, Client, Message, as_text, parsed
+from sandbox.checkup.client import ENDS, NOT_JSON, Caller, Client, Message, as_text, parsed
 from sandbox.checkup.outcomes import After, Answer, Gone, Outcome
 from sandbox.compare.observations import BinaryMessage, Reply
 from sandbox.compare.probe import arrays
 from sandbox.wire import ClosedError
 
 GROUP = "Bad input"
-NOT_JSON = "This is not JSON."
 DEEP = 20_000
 LARGE = 500 * KIB
 SETTLE_SECONDS = 1.2
@@ -45,11 +44,10 @@ def graded(outcome: Outcome, _caller: Caller) -> Grade:
 
 def _graded_json(outcome: Outcome, caller: Caller) -> Grade:
     """Look at what is answered to something that only Python takes for JSON."""
-    if isinstance(outcome, After) and parsed(as_text(caller.habits.reply)) is not None:
-        for answer in outcome.answers:
-            text = _text(answer)
-            if "NaN" in text and text != _not_a_number(caller) and _is_python_json(text):
-                return "bad"
+    if isinstance(outcome, After) and not caller.habits.is_unread:
+        texts = [_text(answer) for answer in outcome.answers]
+        if any("NaN" in text and isinstance(parsed(text), dict | list) for text in texts):
+            return "bad"
     return graded(outcome, caller)
 
 
@@ -68,10 +66,6 @@ def _not_a_number(caller: Caller) -> str:
 
 def _text(answer: Answer) -> str:
     return answer.text if isinstance(answer, Reply) else as_text(answer.payload)
-
-
-def _is_python_json(text: str) -> bool:
-    return parsed(text) is not None
 
 
 def _fragments(caller: Caller) -> tuple[bytes, ...]:
@@ -139,7 +133,7 @@ BAD_INPUT: tuple[Check, ...] = (
         "bad-utf-8",
         GROUP,
         "A text message that is not UTF-8.",
-        "RFC 6455 wants the server to end the connection, so that no consumer ever sees such a text.",
+        "RFC 6455 wants the server to end the connection: no consumer may ever see such a text.",
         "docs/deploying.md#servers",
         _graded_bad_text,
         payload=lambda _: b'{"message": "\xff"}',
@@ -214,7 +208,7 @@ BAD_INPUT: tuple[Check, ...] = (
         "large",
         GROUP,
         f"A message of {LARGE // KIB} KiB, under the cap of every server.",
-        "A consumer without a limit of its own works on all of it, and so does everyone it is sent to.",
+        "A consumer without a limit of its own works on all of it, and sends all of it on.",
         CONTRACT,
         graded,
         payload=_large,
@@ -264,22 +258,34 @@ class Tried:
         finally:
             sending.cancel()
 
+    async def settle(self, caller: Caller) -> None:
+        """Give the server time to end the connection."""
+        if self.client is None or self.closed is not None:
+            return
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while True:
+                    message = await self.client.receive(2 * SETTLE_SECONDS)
+                    if not caller.habits.is_shared:  # there it may be the reply to another one
+                        self._take(message)
+        except TimeoutError:
+            pass
+        except ClosedError as error:
+            self.closed = error.code
+
     async def ask(self, caller: Caller) -> None:
         """See whether the connection is of use."""
         if self.client is None or self.closed is not None:
             return
         try:
-            late = await self.client.heard(0.02)
-            if not caller.habits.is_shared:  # there they are the replies to others
-                for message in late:
-                    self._take(message)
+            if caller.habits.is_shared:
+                await self.client.heard(0.02)  # the replies to others
             reply = await self.client.ask(caller.request())
             self.is_useful = True
-            if not self.answers and not caller.habits.is_shared and reply != caller.habits.reply:
-                # It may have been the answer to the bad message, and the other one follows.
-                if after := await self.client.heard(caller.habits.window):
-                    self._take(reply)
-                    del after
+            is_odd = reply != caller.habits.reply and not caller.habits.is_shared
+            # It may be the late answer to the bad message: then the other one follows.
+            if is_odd and not self.answers and await self.client.heard(caller.habits.window):
+                self._take(reply)
         except ClosedError as error:
             self.closed = error.code
         except TimeoutError:
@@ -305,7 +311,7 @@ async def put(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
                 one.client = await connections.enter_async_context(caller.open(one.trace))
             tried.append(one)
             await one.send(caller)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.gather(*(one.settle(caller) for one in tried))
         for one in tried:
             await one.ask(caller)
     return tried
@@ -316,6 +322,6 @@ async def put_again(caller: Caller, before: Tried) -> Tried:
     one = Tried(before.check)
     async with caller.open(one.trace) as one.client:
         await one.send(caller)
-        await asyncio.sleep(0 if one.closed is not None else SETTLE_SECONDS)
+        await one.settle(caller)
         await one.ask(caller)
     return one

@@ -78,7 +78,15 @@ UNANSWERED = (
 )
 
 CLOSING: tuple[Check, ...] = (
-    Check("close", GROUP, "A client closes with 1000.", UNANSWERED, "routing/ending.py", _closes, close),
+    Check(
+        "close",
+        GROUP,
+        "A client closes with 1000.",
+        UNANSWERED,
+        "routing/ending.py",
+        _closes,
+        close,
+    ),
     Check(
         "close-empty",
         GROUP,

@@ -318,13 +318,15 @@ LOAD: tuple[Check, ...] = (
     Check(
         "neighbours-under-load",
         "Neighbours",
-        f"A request every {EACH * 1000:g} ms while {BUSY} other connections ask as fast as they can.",
+        f"A request every {EACH * 1000:g} ms while {BUSY} others ask as fast as they can.",
         "All sync consumers of a process share one thread, so that busy clients make a quiet one "
         "wait.",
         "routing/isolation.py",
         _beside,
         busy,
-        cost=Cost(connections=BUSY + 1, messages=BUSY * BUSY_REQUESTS + int(BUSY_SECONDS / EACH) + 1),
+        cost=Cost(
+            connections=BUSY + 1, messages=BUSY * BUSY_REQUESTS + int(BUSY_SECONDS / EACH) + 1
+        ),
         loads=True,
     ),
     Check(

@@ -5,7 +5,7 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from sandbox.checkup.check import GRADES, Finding
-from sandbox.checkup.output.words import habits, heading, outcome_in_words, reason, why
+from sandbox.checkup.output.words import found_in_words, habits, heading, reason, why
 from sandbox.checkup.report import Report
 from sandbox.processes.machine import machine, versions
 
@@ -37,7 +37,7 @@ def as_html(report: Report) -> str:
 def _in_words(finding: Finding) -> dict[str, Any]:
     return {
         "finding": finding,
-        "found": outcome_in_words(finding.outcome),
+        "found": found_in_words(finding),
         "reason": reason(finding),
         "why": why(finding),
     }

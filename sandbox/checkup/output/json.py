@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sandbox.checkup.check import GRADES, Finding
-from sandbox.checkup.output.words import outcome_in_words, why
+from sandbox.checkup.output.words import found_in_words, why
 from sandbox.checkup.report import Patient, Report
 from sandbox.processes.machine import machine, versions
 
@@ -54,7 +54,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "group": finding.check.group,
         "sentence": finding.check.sentence,
         "grade": finding.grade,
-        "words": outcome_in_words(finding.outcome),
+        "words": found_in_words(finding),
         "outcome": _value(finding.outcome),
         "why": why(finding),
         "cure": finding.check.cure if finding.is_advice else None,

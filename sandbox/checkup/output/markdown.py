@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sandbox.checkup.output.words import habits, heading, outcome_in_words, reason, why
+from sandbox.checkup.output.words import found_in_words, habits, heading, reason, why
 from sandbox.checkup.report import Patient, Report
 
 
@@ -16,9 +16,13 @@ def _lines(patient: Patient) -> Iterator[str]:
     yield "| grade | check | found | why, and where the cure is |"
     yield "|---|---|---|---|"
     for one in patient.findings:
-        found = [f"`{outcome_in_words(one.outcome)}`", reason(one)]
+        found = [f"`{found_in_words(one)}`", reason(one)]
         advice = [why(one), f"[{one.check.cure}]({one.check.cure})" if one.is_advice else ""]
-        cells = (one.grade, f"`{one.check.id}`", *(" ".join(filter(None, x)) for x in (found, advice)))
+        cells = (
+            one.grade,
+            f"`{one.check.id}`",
+            *(" ".join(filter(None, x)) for x in (found, advice)),
+        )
         yield "| " + " | ".join(map(_cell, cells)) + " |"
     yield ""
 

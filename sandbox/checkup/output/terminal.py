@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.checkup.check import GRADES, Finding, Grade
-from sandbox.checkup.output.words import habits, heading, outcome_in_words, reason, why
+from sandbox.checkup.output.words import found_in_words, habits, heading, reason, why
 from sandbox.checkup.report import Patient, Report
 
 STYLES: dict[Grade, str] = {
@@ -41,14 +41,12 @@ def _show_findings(patient: Patient, console: Console) -> None:
         table.add_column(no_wrap=True)
         table.add_column()
         for one in findings:
-            table.add_row(
-                Text(WORDS[one.grade], style=STYLES[one.grade]), one.check.id, _said(one)
-            )
+            table.add_row(Text(WORDS[one.grade], style=STYLES[one.grade]), one.check.id, _said(one))
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _said(finding: Finding) -> Text:
-    text = Text(outcome_in_words(finding.outcome))
+    text = Text(found_in_words(finding))
     for line in (reason(finding), why(finding)):
         if line:
             text.append(f"\n{line}", style="dim")

@@ -5,6 +5,7 @@ from typing import assert_never
 from websockets.frames import CloseCode
 
 from sandbox.checkup.check import MIB, Finding
+from sandbox.checkup.checks.bad_input import DELIBERATE
 from sandbox.checkup.client import Habits
 from sandbox.checkup.outcomes import (
     After,
@@ -64,12 +65,14 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
             return f"{traces}other clients are {'' if is_answered else 'not '}answered"
         case Unread():
             return _unread(outcome)
-        case Cap(taken=0, tried=tried, after=after):
-            return f"{_mib(tried)}: {_after(after)}"
+        case Cap(taken=0, tried=tried, after=After(closed=int(code))):
+            return f"{_mib(tried)} end the connection with {code}"
         case Cap(taken=taken, tried=tried) if taken == tried:
             return f"{_mib(taken)} taken and answered"
-        case Cap(taken=taken, tried=tried, after=after):
-            return f"{_mib(taken)} taken and answered; {_mib(tried)}: {_after(after)}"
+        case Cap(taken=taken, tried=tried, after=After(closed=int(code))):
+            return f"{_mib(taken)} taken and answered; {_mib(tried)} end the connection with {code}"
+        case Cap(tried=tried):
+            return f"{_mib(tried)} taken, and no answer"
         case Flood(sent=sent, answered=answered, closed=closed, is_useful=is_useful):
             end = f"dies with code {closed}" if closed else "useful" if is_useful else "stuck"
             return f"{answered} of {sent} answered, {end} afterwards"
@@ -79,11 +82,23 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
             assert_never(outcome)
 
 
+def found_in_words(finding: Finding) -> str:
+    """Put into words what a check saw, and as well that a connection was rightly ended."""
+    match finding:
+        case Finding(grade="good", outcome=After(answers=(), closed=int(code))):
+            return f"ends the connection with {code}, as it should"
+    return outcome_in_words(finding.outcome)
+
+
 def _after(after: After) -> str:
     if after.closed is not None:
         dies = f"dies with code {after.closed}"
+        if after.closed in DELIBERATE:
+            dies = f"ends the connection with {after.closed}"
         return f"answers {_answers(after.answers)}, {dies}" if after.answers else dies
-    end = "answers the known request afterwards" if after.is_useful else "answers nothing afterwards"
+    end = (
+        "answers the known request afterwards" if after.is_useful else "answers nothing afterwards"
+    )
     if after.answers:
         return f"survives, answers {_answers(after.answers)}, {end}"
     return f"survives, silent, {end}" if after.is_useful else f"silent, {end}"
