@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.checkup.target import Manner, Target, TargetError
-from sandbox.checkup.witness_log import WitnessLog
+from sandbox.checkup.witness_log import UP, WitnessLog
 from sandbox.processes.servers import ARGUMENTS, ServerError, free_port, listening
 
 WITNESS = "checkup_witness"
@@ -53,7 +53,7 @@ def started(application: Application, server: str, manner: Manner) -> Iterator[T
             *(application.python, "-m", server, *arguments),
             f"{WITNESS}:application",
         ]
-        request = f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+        request = f"GET {UP} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
         try:
             with listening(
                 server,

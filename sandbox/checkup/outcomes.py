@@ -79,6 +79,8 @@ class Beside:
     busy: float
     """The same, while the others are busy."""
     longest: float
+    lost_after: float | None = None
+    """Seconds after which a request was given up, if one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Left:
     clients: int
     raised: int
     is_answered: bool
+    error: str = ""
+    """What was raised, for one of them."""
 
 
 @dataclass(frozen=True, slots=True)

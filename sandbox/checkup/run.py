@@ -19,8 +19,9 @@ from sandbox.checkup.plan import Plan
 from sandbox.checkup.report import Patient, Report
 from sandbox.checkup.target import Target
 
-IS_GONE = "The server takes no connection any more."
+IS_GONE = "No connection could be opened for it."
 NOT_MINE = "It floods or stalls what is not on loopback; --yes-it-is-mine allows it."
+WENT_DOWN = "The server went down before it was seen."
 SHOWN_EVENTS = 60
 
 
@@ -89,6 +90,9 @@ async def _put(caller: Caller, checks: tuple[Check, ...]) -> list[Finding]:
     is_gone = any(one.is_gone for one in tried)
     for one in tried:
         final = one
+        if one.closed == CloseCode.ABNORMAL_CLOSURE and is_gone and not one.is_gone:
+            findings.append(found(one.check, Skipped(WENT_DOWN), caller))
+            continue
         if one.closed == CloseCode.ABNORMAL_CLOSURE and not is_gone:
             try:
                 final = await bad_input.put_again(caller, one)

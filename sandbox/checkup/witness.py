@@ -9,13 +9,17 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 import traceback
 from contextlib import suppress
 from importlib import metadata
 from typing import Any, Dict  # noqa: UP035 # Python 3.8 has no dict[str, Any]
 
+LIBRARIES = re.compile(r".*[/\\](site-packages|lib[/\\]python[\d.]+)[/\\]")
 HERE = os.getcwd() + os.sep  # noqa: PTH109 # compared with the names of files, as text
+UP = "/checkup-is-it-up"
+"""Asked until the server answers: the application need not know HTTP."""
 PACKAGES = ("django", "channels", "asgiref")
 
 
@@ -36,7 +40,7 @@ def raised(error: BaseException) -> Dict[str, Any]:  # noqa: UP006 # as above
     return {
         "error": type(error).__name__,
         "message": str(error)[:300],
-        "file": last.filename.replace(HERE, ""),
+        "file": LIBRARIES.sub("", last.filename.replace(HERE, "")),
         "line": last.lineno,
     }
 
@@ -70,6 +74,10 @@ tell(event="loaded", versions=versions())
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Run the application, and write down what it raises."""
+    if scope["type"] == "http" and scope["path"] == UP:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+        return
     try:
         await _application(scope, receive, send)
     except Exception as error:

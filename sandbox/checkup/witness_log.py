@@ -5,6 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+UP = "/checkup-is-it-up"
+"""As in ``witness.py``, which is never imported here: it imports the application."""
+
 
 class Raised(msgspec.Struct, frozen=True):
     """An exception that the application did not catch."""

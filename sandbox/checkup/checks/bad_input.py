@@ -258,14 +258,14 @@ class Tried:
         finally:
             sending.cancel()
 
-    async def settle(self, caller: Caller) -> None:
-        """Give the server time to end the connection."""
+    async def settle(self, caller: Caller, seconds: float) -> None:
+        """Give the server time to end the connection, and answer its close."""
         if self.client is None or self.closed is not None:
             return
         try:
-            async with asyncio.timeout(SETTLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while True:
-                    message = await self.client.receive(2 * SETTLE_SECONDS)
+                    message = await self.client.receive(2 * seconds)
                     if not caller.habits.is_shared:  # there it may be the reply to another one
                         self._take(message)
         except TimeoutError:
@@ -298,6 +298,7 @@ class Tried:
 async def put(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
     """Put all bad messages; one that takes the server down is the last."""
     tried: list[Tried] = []
+    settling: list[asyncio.Task[None]] = []
     async with AsyncExitStack() as connections:
         for check in checks:
             one = Tried(check)
@@ -308,10 +309,12 @@ async def put(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
                     if tried:
                         tried[-1].is_gone = True
                     break
-                one.client = await connections.enter_async_context(caller.open(one.trace))
+                continue
             tried.append(one)
             await one.send(caller)
-        await asyncio.gather(*(one.settle(caller) for one in tried))
+            left = SETTLE_SECONDS + (len(checks) - len(tried)) * caller.habits.window
+            settling.append(asyncio.create_task(one.settle(caller, left)))
+        await asyncio.gather(*settling)
         for one in tried:
             await one.ask(caller)
     return tried
@@ -322,6 +325,6 @@ async def put_again(caller: Caller, before: Tried) -> Tried:
     one = Tried(before.check)
     async with caller.open(one.trace) as one.client:
         await one.send(caller)
-        await one.settle(caller)
+        await one.settle(caller, SETTLE_SECONDS)
         await one.ask(caller)
     return one

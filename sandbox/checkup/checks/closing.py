@@ -58,8 +58,9 @@ async def vanish(caller: Caller, trace: wire.Trace) -> Outcome:
     is_answered = await caller.is_alive(caller.target.manner.seconds)
     await asyncio.sleep(caller.habits.window)
     witness = caller.target.witness
-    raised = [address for address in addresses if witness and witness.of(address)]
-    return Left(VANISHING, len(raised), is_answered)
+    raised = [found for one in addresses if witness and (found := witness.of(one))]
+    error = f"{raised[0].words} ({raised[0].place})" if raised else ""
+    return Left(VANISHING, len(raised), is_answered, error)
 
 
 def _closes(outcome: Outcome, _caller: Caller) -> Grade:

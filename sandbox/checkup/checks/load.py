@@ -26,6 +26,7 @@ from sandbox.compare.observations import BinaryMessage, Reply
 
 PIPELINED = 50
 BUSY, BUSY_REQUESTS, BUSY_SECONDS = 8, 250, 1.0
+LOST_SECONDS = 3.0
 EACH = 0.02
 """Seconds between the requests of a neighbour."""
 FLOODED, FLOOD_SECONDS = 1000, 2.0
@@ -93,7 +94,7 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
                     if time.monotonic() > until or all(task.done() for task in loads):
                         break
                     began = time.perf_counter()
-                    await _ask_marked(client, caller, f"n{number}n")
+                    await _ask_marked(client, caller, f"n{number}n", LOST_SECONDS)
                     times.append(time.perf_counter() - began)
                     await asyncio.sleep(EACH)
         except ENDS:
@@ -103,10 +104,9 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
     await asyncio.gather(*loads, ask())
     times.sort()
     rest = caller.habits.rest[len(caller.habits.rest) // 2]
-    if lost or not times:
-        seconds = caller.target.manner.seconds
-        return Beside(BUSY, rest, seconds, seconds)
-    return Beside(BUSY, rest, times[len(times) // 2], times[-1])
+    times = times or [LOST_SECONDS]
+    lost_after = LOST_SECONDS if lost else None
+    return Beside(BUSY, rest, times[len(times) // 2], times[-1], lost_after)
 
 
 async def _ask_marked(client: Client, caller: Caller, mark: str, seconds: float = 0) -> None:
@@ -161,11 +161,13 @@ async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
     taken = 0
     for size in CAPS:
         async with caller.open(trace) as client:
-            closed, answers = None, []
+            closed, answers, is_useful = None, [], False
             sending = asyncio.create_task(client.send(caller.with_value('"' + "x" * size + '"')))
             try:
-                # As long as a consumer may need for so much; a close ends it.
-                answers = [await client.receive(caller.target.manner.seconds)]
+                with suppress(TimeoutError):
+                    answers = [await client.receive(2.0)]
+                await client.ask(caller.request())
+                is_useful = True
             except wire.ClosedError as error:
                 closed = error.code
             except TimeoutError:
@@ -175,7 +177,7 @@ async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
         values = tuple(
             Reply(one) if isinstance(one, str) else BinaryMessage(one) for one in answers
         )
-        after = After(values, closed, is_useful=closed is None and bool(answers))
+        after = After(values, closed, is_useful)
         if not after.is_useful:
             break
         taken = size
@@ -249,8 +251,8 @@ def _in_order(outcome: Outcome, _caller: Caller) -> Grade:
     return "note"
 
 
-def _beside(outcome: Outcome, caller: Caller) -> Grade:
-    if not isinstance(outcome, Beside) or outcome.busy >= caller.target.manner.seconds:
+def _beside(outcome: Outcome, _caller: Caller) -> Grade:
+    if not isinstance(outcome, Beside) or outcome.lost_after is not None:
         return "bad"
     return "good" if outcome.busy < max(QUICK, 3 * outcome.rest) else "note"
 

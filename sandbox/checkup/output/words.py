@@ -25,7 +25,7 @@ from sandbox.checkup.outcomes import (
     Wait,
 )
 from sandbox.checkup.report import Patient
-from sandbox.compare.observations import Closed, Opened
+from sandbox.compare.observations import BinaryMessage, Closed, Opened, Reply
 from sandbox.compare.output.words import in_words, shorten
 
 FEW = 2
@@ -56,23 +56,25 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
             return f"{answered} of {sent} answered, {'in' if in_order else 'not in'} order{end}"
         case Times(count=count, p50=p50, p99=p99):
             return f"p50 {_ms(p50)}, p99 {_ms(p99)} ({count} round trips at rest)"
+        case Beside(lost_after=float(seconds)):
+            return f"a request of the quiet connection got no answer within {seconds:g} s"
         case Beside(rest=rest, busy=busy, longest=longest):
             return f"p50 {_ms(busy)} instead of {_ms(rest)}, longest {_ms(longest)}"
         case Wait():
             return _wait(outcome)
-        case Left(clients=clients, raised=raised, is_answered=is_answered):
-            traces = f"{raised} of {clients} raised in the application, " if raised else ""
+        case Left(clients=clients, raised=raised, is_answered=is_answered, error=error):
+            traces = f"{raised} of {clients} raised {error}, " if raised else ""
             return f"{traces}other clients are {'' if is_answered else 'not '}answered"
         case Unread():
             return _unread(outcome)
         case Cap(taken=0, tried=tried, after=After(closed=int(code))):
             return f"{_mib(tried)} end the connection with {code}"
         case Cap(taken=taken, tried=tried) if taken == tried:
-            return f"{_mib(taken)} taken and answered"
+            return f"{_mib(taken)} taken"
         case Cap(taken=taken, tried=tried, after=After(closed=int(code))):
-            return f"{_mib(taken)} taken and answered; {_mib(tried)} end the connection with {code}"
+            return f"{_mib(taken)} taken; {_mib(tried)} end the connection with {code}"
         case Cap(tried=tried):
-            return f"{_mib(tried)} taken, and no answer"
+            return f"after {_mib(tried)} nothing is answered"
         case Flood(sent=sent, answered=answered, closed=closed, is_useful=is_useful):
             end = f"dies with code {closed}" if closed else "useful" if is_useful else "stuck"
             return f"{answered} of {sent} answered, {end} afterwards"
@@ -105,6 +107,8 @@ def _after(after: After) -> str:
 
 
 def _answers(answers: tuple[Answer, ...]) -> str:
+    if answers[0] in (Reply(""), BinaryMessage(b"")):
+        return "with an empty message"
     return in_words(answers[:FEW]) + (f" and {len(answers) - FEW} more" if answers[FEW:] else "")
 
 
