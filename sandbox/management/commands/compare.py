@@ -55,7 +55,10 @@ class Command(BaseCommand):
             help=f"{', '.join(ARGUMENTS)}; repeatable; daphne unless given. "
             "With --url: the server that runs there",
         )
-        parser.add_argument("--url", help="compare what runs there, and start no server")
+        parser.add_argument(
+            "--url",
+            help="compare what runs there, and start no server; for one of your own: checkup",
+        )
         parser.add_argument(
             "--probe",
             action="append",
