@@ -36,8 +36,10 @@ async def _open(caller: Caller) -> None:
     """See who may open it: a client without an Origin, or only a page of the same site."""
     try:
         greetings = await _greetings(caller)
-    except TargetError:
-        if caller.target.manner.origin is not None:
+    except TargetError as error:
+        if caller.target.manner.origin is not None or not isinstance(
+            error.__cause__, RefusedError | ClosedError
+        ):
             raise
         # What validates the Origin may refuse a missing one.
         alone = caller.habits

@@ -127,9 +127,10 @@ class Client:
 
     async def close(self) -> None:
         """Leave as a good client does, but do not wait long for the answer."""
-        with suppress(*ENDS):
+        try:
             await self.socket.close(timeout=CLOSE_SECONDS)
-        self.socket.vanish()
+        except ENDS:
+            self.socket.vanish()
 
 
 @dataclass

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
+from sandbox.compare.probe import HI_BACK
 from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
 from sandbox.processes.migration import migrate
@@ -63,7 +63,7 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
 
 def _check_prefix(url: str, path: str) -> None:
     """See that a path in a URL is the prefix of this project. Raises UnreachableError, OSError."""
-    if asyncio.run(http("GET", f"{url}/echo/websocket/")).status != HTTPStatus.UPGRADE_REQUIRED:
+    if asyncio.run(http("GET", f"{url}/echo/async-http/?message=hi")).body != HI_BACK.text.encode():
         raise UnreachableError(
             f"{url} has the path {path}, and none of this project's consumers is under it. For a "
             "consumer of your own there is manage.py checkup."

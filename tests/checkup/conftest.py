@@ -56,8 +56,9 @@ def websockets_echo() -> Iterator[str]:
         for message in connection:
             connection.send(message)
 
-    # It logs a traceback for each client that vanishes.
-    with serve(echo, "127.0.0.1", 0, logger=logging.Logger("quiet", logging.CRITICAL)) as server:
+    quiet = logging.getLogger("checkup echo")  # a traceback for each client that vanishes
+    quiet.setLevel(logging.CRITICAL)
+    with serve(echo, "127.0.0.1", 0, logger=quiet) as server:
         yield from _serving(server)
 
 

@@ -1,9 +1,13 @@
-"""What is found of consumers whose faults are known."""
+"""What is found of consumers whose faults are known, and how it is written down."""
 
+import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from rich.console import Console
 
 from sandbox.checkup.acquaintance import ROUND_TRIPS
 from sandbox.checkup.checks.load import FLOODED, PIPELINED
@@ -20,9 +24,13 @@ from sandbox.checkup.outcomes import (
     Unread,
     Wait,
 )
+from sandbox.checkup.output.html import as_html
+from sandbox.checkup.output.json import as_json
+from sandbox.checkup.output.markdown import as_markdown
+from sandbox.checkup.output.terminal import show
 from sandbox.checkup.output.words import found_in_words
 from sandbox.checkup.plan import CHECKS, Plan
-from sandbox.checkup.report import Patient
+from sandbox.checkup.report import Patient, Report
 from sandbox.compare.observations import Opened, Refused, Reply
 from sandbox.processes.servers import ROOT
 
@@ -235,3 +243,35 @@ def test_each_cure_is_there() -> None:
         assert not section or f"\n## {section.title()}\n" in Path(ROOT / file).read_text()
         assert check.why.endswith(".")
         assert ". " not in check.why
+
+
+# Outputs.
+
+
+def test_the_json_is_as_its_schema_says(report: Report) -> None:
+    """What is written for programs is what schema.json says, for each outcome."""
+    schema = json.loads((ROOT / "sandbox/checkup/schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    document = json.loads(as_json(report))
+    Draft202012Validator(schema).validate(document)
+    assert len(document["consumers"]) == len(report.patients)
+    assert {one["id"] for one in document["consumers"][0]["findings"]} == {one.id for one in CHECKS}
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_terminal_shows_all(width: int, report: Report) -> None:
+    """Each check is in the terminal, whatever its width, and no line is wider."""
+    output = StringIO()
+    show(report, Console(file=output, width=width))
+    assert max(map(len, output.getvalue().splitlines())) <= width
+    assert all(check.id in output.getvalue() for check in CHECKS)
+
+
+def test_the_page_and_the_table_show_all(report: Report) -> None:
+    """Each finding is on the page and in the table, and what came over the wire is escaped."""
+    page, table = as_html(report), as_markdown(report)
+    for check in CHECKS:
+        assert page.count(f'aria-label="{check.id}"') == len(report.patients)
+        assert table.count(f"| `{check.id}` |") == len(report.patients)
+    assert "KeyError: &#x27;message&#x27;" in page
+    assert "<script" not in page

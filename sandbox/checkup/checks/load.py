@@ -321,8 +321,8 @@ LOAD: tuple[Check, ...] = (
         "neighbours-under-load",
         "Neighbours",
         f"A request every {EACH * 1000:g} ms while {BUSY} others ask as fast as they can.",
-        "All sync consumers of a process share one thread, so that busy clients make a quiet one "
-        "wait.",
+        "Sync consumers of a process share one thread, and a full channel layer drops messages: a "
+        "quiet client pays for the busy ones.",
         "routing/isolation.py",
         _beside,
         busy,

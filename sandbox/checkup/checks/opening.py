@@ -129,7 +129,7 @@ OPENING: tuple[Check, ...] = (
         GROUP,
         "A handshake with the subprotocols of --subprotocol.",
         "A browser that offers subprotocols ends a connection for which none is chosen.",
-        "docs/checkup.md",
+        "docs/checkup.md#subprotocols",
         _agrees,
         subprotocol,
         cost=Cost(),

@@ -17,7 +17,7 @@ def _lines(patient: Patient) -> Iterator[str]:
     yield "|---|---|---|---|"
     for one in patient.findings:
         found = [f"`{found_in_words(one)}`", reason(one)]
-        advice = [why(one), f"[{one.check.cure}]({one.check.cure})" if one.is_advice else ""]
+        advice = [why(one), f"Cure: `{one.check.cure}`" if one.is_advice else ""]
         cells = (
             one.grade,
             f"`{one.check.id}`",
