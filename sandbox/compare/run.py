@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
+from sandbox.compare.probe import HI_BACK
 from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
 from sandbox.processes.environments import Environment
@@ -56,6 +58,8 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
         raise UnreachableError(f"{url!r} is no URL: give one such as http://127.0.0.1:8000.")
     try:
         response = asyncio.run(http("GET", f"{url}/"))
+        if path := urlsplit(url).path:
+            _check_prefix(url, path)
     except (OSError, ClosedError) as error:
         cause = str(error) or f"nothing within {TIMEOUT:g} s"
         raise UnreachableError(f"{url} does not answer: {cause}.") from error
@@ -63,6 +67,15 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
     if server is None:
         server = next((name for name in ARGUMENTS if header.startswith(name)), "daphne")
     yield Target(server, f"at {url}", url)
+
+
+def _check_prefix(url: str, path: str) -> None:
+    """See that a path in a URL is the prefix of this project. Raises UnreachableError, OSError."""
+    if asyncio.run(http("GET", f"{url}/echo/async-http/?message=hi")).body != HI_BACK.text.encode():
+        raise UnreachableError(
+            f"{url} has the path {path}, and none of this project's consumers is under it. For a "
+            "consumer of your own there is manage.py checkup."
+        )
 
 
 def run(

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,20 +157,24 @@ def listening(  # noqa: PLR0913 # what runs, where, and how
     *,
     environment: Mapping[str, str] | None = None,
     processes: int = 1,
+    without: Collection[str] = (),
+    folder: Path = ROOT,
 ) -> Iterator[Server]:
     """Run a program that listens on a loopback port, from its first answer to a request on.
 
-    Several processes start at the same time, and may take as many times as long. What it prints
+    It inherits this process's environment but for the variables of ``without``. Several processes
+    start at the same time, and may take as many times as long. What it prints
     goes to a log file. Raises ServerError, with the log, if it does not answer.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        log_file = Path(folder) / "log"
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    with tempfile.TemporaryDirectory() as place:
+        log_file = Path(place) / "log"
         with (
             log_file.open("wb") as log,
             child(
                 command,
-                cwd=ROOT,
-                env={**os.environ, **(environment or {})},
+                cwd=folder,
+                env={**inherited, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -20,11 +20,13 @@ Header = tuple[str, str]
 class RefusedError(Exception):
     """The server answered with another status than the one that opens what was asked for."""
 
-    def __init__(self, status: int, local_address: str = "") -> None:
+    def __init__(self, status: int, local_address: str = "", location: str | None = None) -> None:
         super().__init__(f"refused with status {status}")
         self.status = status
         self.local_address = local_address
         """What the server called its client, as ``host:port``."""
+        self.location = location
+        """Where it redirects to."""
 
 
 class ClosedError(Exception):
@@ -97,15 +99,20 @@ class Stream:
 
 
 @asynccontextmanager
-async def open_stream(url: str, trace: Trace | None) -> AsyncIterator[Stream]:
-    """Connect to the host and port of a URL; over TLS for https and wss. Raises OSError."""
+async def open_stream(
+    url: str, trace: Trace | None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Stream]:
+    """Connect to the host and port of a URL; over TLS for https and wss. Raises OSError.
+
+    ``tls`` says which certificates are trusted; without it, those that the system trusts are.
+    """
     parts = urlsplit(url)
     secure = parts.scheme in ("https", "wss")
     stream = Stream(
         *await asyncio.open_connection(
             parts.hostname,
             parts.port or (443 if secure else 80),
-            ssl=ssl.create_default_context() if secure else None,
+            ssl=(tls or ssl.create_default_context()) if secure else None,
         ),
         trace,
     )

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import NamedTuple
 
 from websockets.client import ClientProtocol
@@ -62,7 +63,8 @@ class WebSocket:
     async def shake_hands(self, headers: Iterable[Header], early: str | None = None) -> None:
         """Send the handshake with these headers added, a Host instead of its own.
 
-        A text message ``early`` is in the same write. Raises RefusedError, ClosedError.
+        A text message ``early`` is in the same write. Raises RefusedError, ClosedError,
+        InvalidHandshake.
         """
         request = self._protocol.connect()
         _add(headers, request.headers)
@@ -73,6 +75,14 @@ class WebSocket:
             self._stream.record("text", early.encode(), sent=True)
             first += Frame(Opcode.TEXT, early.encode()).serialize(mask=True)
         await self._stream.write(first)
+        response = await self._response()
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            location = response.headers.get("Location")
+            raise RefusedError(response.status_code, self.local_address, location)
+        if isinstance(self._protocol.handshake_exc, InvalidHandshake):
+            raise self._protocol.handshake_exc
+
+    async def _response(self) -> Response:
         response: Response | None = None
         while response is None:
             data = await self._stream.read()
@@ -86,12 +96,12 @@ class WebSocket:
                     self._stream.record("handshake", response.serialize())
                 elif isinstance(event, Frame):
                     self._receive_frame(event)
+            broken = self._protocol.handshake_exc
+            if data and response is None and isinstance(broken, InvalidHandshake):
+                raise broken  # it does not even speak HTTP
             if not data and response is None:
                 raise ClosedError(CloseCode.ABNORMAL_CLOSURE)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise RefusedError(response.status_code, self.local_address)
-        if isinstance(self._protocol.handshake_exc, InvalidHandshake):
-            raise self._protocol.handshake_exc
+        return response
 
     async def send(self, message: str | bytes) -> None:
         """Send one message, text or binary, in one frame."""
@@ -205,14 +215,15 @@ async def websocket(  # noqa: PLR0913 # a handshake has as many parts
     headers: Iterable[Header] = (),
     early: str | None = None,
     trace: Trace | None = None,
+    tls: SSLContext | None = None,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 # a caller changes the default
 ) -> AsyncIterator[WebSocket]:
     """Open a WebSocket; close it with 1000 at the end, unless something went wrong.
 
     ``early`` is a text message that is sent right behind the handshake, which RFC 6455 forbids.
-    Raises RefusedError, ClosedError, TimeoutError, OSError.
+    Raises RefusedError, ClosedError, InvalidHandshake, TimeoutError, OSError.
     """
-    async with open_stream(url, trace) as stream:
+    async with open_stream(url, trace, tls) as stream:
         protocol = ClientProtocol(
             parse_uri("ws" + url.removeprefix("http") if url.startswith("http") else url),
             origin=None if origin is None else Origin(origin),

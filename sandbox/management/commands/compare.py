@@ -68,7 +68,10 @@ class Command(BaseCommand):
             "With --url: the server that runs there",
         )
         add_with(parser)
-        parser.add_argument("--url", help="compare what runs there, and start no server")
+        parser.add_argument(
+            "--url",
+            help="compare what runs there, and start no server; for one of your own: checkup",
+        )
         parser.add_argument(
             "--probe",
             action="append",
