@@ -143,6 +143,8 @@ def test_a_shared_room_is_known(patients: dict[str, Patient]) -> None:
     assert chat.habits.origin == chat.target.own_origin
     assert chat.finding("no-origin").outcome == Tried(Refused(403))
     assert not patients["tutorial"].habits.is_shared
+    own = Reply('{"message": {"a": [1, null]}}')
+    assert chat.finding("other-type").outcome == After((own,), None, is_useful=True)
 
 
 def test_who_may_open_it(patients: dict[str, Patient]) -> None:
