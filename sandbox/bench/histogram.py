@@ -7,7 +7,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 
 LOWEST, HIGHEST, DIGITS = 1, 60_000_000, 3
-"""Microseconds that are told apart, and to how many digits. A reply never takes longer."""
+"""The range in microseconds, and to how many digits. A reply never takes longer."""
 STEPS = 5
 """For each halving of the distance to the slowest: what HdrHistogram's own programs write."""
 HEADER = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"

@@ -46,7 +46,7 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
 }
 """Further names: the server that each is, and its further arguments.
 
-Uvicorn has three implementations of WebSocket; unless told it uses ``websockets-sansio``.
+Uvicorn has three implementations of WebSocket; its default is ``websockets-sansio``.
 """
 NAMES = (*ARGUMENTS, *VARIANTS)
 """All that may be asked for by name."""

@@ -64,7 +64,7 @@ class WireForm(forms.Form):
 
 
 def takes_message(exhibit: Exhibit) -> bool:
-    """Whether a message disturbs nobody else: those in a room would get it too."""
+    """Whether a message disturbs no other client: those in a room would get it too."""
     return exhibit.edition.answers and not exhibit.has_rooms
 
 

@@ -162,7 +162,7 @@ def test_a_server_that_is_gone_is_said() -> None:
 
 
 def test_a_suite_that_ends_fails_its_cases_only() -> None:
-    """If the suite's process dies, whoever waits for a case gets an error at once."""
+    """If the suite's process dies, all that wait for a case get an error at once."""
 
     async def case() -> None:
         async with Suite() as suite:

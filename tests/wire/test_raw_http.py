@@ -17,7 +17,7 @@ TWO = (
 
 
 def test_each_response_is_found() -> None:
-    """Responses are told apart by their lengths, 100 Continue included; the last may lack one."""
+    """Responses are separated by their lengths, 100 Continue included; the last may lack one."""
     assert list(responses_in(TWO)) == [(100, b""), (200, b"hi"), (400, b"x"), (500, b"to the end")]
     assert list(responses_in(b"")) == []
 

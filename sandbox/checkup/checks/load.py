@@ -39,7 +39,7 @@ QUICK = 0.1
 TRIES = 2
 
 NO_MARK = (
-    "No text of --send comes back in the reply, so that replies cannot be told from each other."
+    "No text of --send comes back in the reply, so that one reply looks like another."
 )
 
 

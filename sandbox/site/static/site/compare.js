@@ -136,7 +136,7 @@ function say(text, result = "") {
   verdict.dataset.result = result;
 }
 
-// The request in the address. It is behind #, so that a browser sends it to nobody before its user
+// The request in the address. It is behind #, so that a browser sends it to no server before its user
 // does: a link that sends would let anyone make the reader's browser send what they like.
 
 function link(probe) {
