@@ -798,8 +798,23 @@ _VERSIONS = (
     ),
 )
 
+_MIRROR_VERSIONS = (
+    Difference(
+        "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
+        "Hypercorn sends a text of None with them, and Channels takes that.",
+        ("mirror/*websocket",),
+        {
+            **_each(("binary-back", "empty-binary-reply"), Closed(1011)),
+            **_each([f"autobahn-1.2.{case}" for case in range(1, 9)], AUTOBAHN_FAILED),
+        },
+        ("hypercorn",),
+        packages={"channels": "<4.2"},
+    ),
+)
+
 DIFFERENCES: tuple[Difference, ...] = (
     *_VERSIONS,
+    *_MIRROR_VERSIONS,
     *OF_SERVERS,
     *_STOCK,
     *_EXCEPTIONS,

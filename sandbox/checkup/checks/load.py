@@ -38,9 +38,7 @@ QUICK = 0.1
 """Seconds: a wait that people notice."""
 TRIES = 2
 
-NO_MARK = (
-    "No text of --send comes back in the reply, so that one reply looks like another."
-)
+NO_MARK = "No text of --send comes back in the reply, so that one reply looks like another."
 
 
 async def round_trip(caller: Caller, _trace: wire.Trace) -> Outcome:
