@@ -70,7 +70,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class UnderLoad:
     """Round trips of one connection while others are busy."""
 
     others: int
@@ -113,8 +113,7 @@ class Unread:
     is_stopped: bool
     """Whether the server read no more."""
     is_answered: bool
-    """Whether another client was, meanwhile."""
-    closed: int | None = None
+    """Whether another client was, at that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ Outcome: TypeAlias = (
     | CloseAnswer
     | Order
     | Times
-    | Beside
+    | UnderLoad
     | Wait
     | Left
     | Unread

@@ -21,7 +21,7 @@ class TargetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a consumer is spoken to, wherever it is."""
+    """How a consumer is spoken to, whatever its address."""
 
     request: str = DEFAULT_REQUEST
     """One that it is known to answer."""

@@ -65,7 +65,7 @@ class Suite:
         self._stack.close()
 
     async def run(self, url: str, case: str, *, alone: bool = False) -> dict[str, Any]:
-        """Run a case against a ``ws:`` URL. Raises OSError if the process ends meanwhile."""
+        """Run a case against a ``ws:`` URL. Raises OSError if the process ends first."""
         if self._process is None:
             self._process = self._stack.enter_context(
                 child([*COMMAND, "run"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -246,7 +246,7 @@ class RunCase:
 
     case: str
     alone: bool = False
-    """Beside no other one that asks for that."""
+    """Not at the same time as another one that asks for that."""
 
     async def run(self, session: Session) -> Observation:
         assert session.suite is not None  # noqa: S101 # the engine has one

@@ -1,7 +1,7 @@
 """Making environments of other versions, in which a server of this project can run.
 
 An environment is kept in the user's cache folder, under a name made from all that is in it: the
-next run finds it again. To have it made anew, remove it.
+next run finds it again. To have it made again, remove it.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 from sandbox.wire.event_stream_client import EventStream, event_stream
 from sandbox.wire.http_client import HttpConnection, Response, http, http_connection
 from sandbox.wire.stream import TIMEOUT, ClosedError, Header, RefusedError
-from sandbox.wire.trace import Event, Trace
+from sandbox.wire.trace import Event, Trace, frames
 from sandbox.wire.websocket_client import Pong, WebSocket, websocket
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Trace",
     "WebSocket",
     "event_stream",
+    "frames",
     "http",
     "http_connection",
     "websocket",

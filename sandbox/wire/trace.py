@@ -1,8 +1,9 @@
 """A record of what went over the wire, and when."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 EXCERPT_BYTES = 300
 
@@ -49,3 +50,18 @@ class Trace:
         excerpt = payload[: self.excerpt_bytes].decode(errors="backslashreplace")
         size = len(payload) if size is None else size
         self.events.append(Event(at, connection, sent, kind, size, excerpt))
+
+
+def frames(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Write events as plain values, for a report that programs read; ``at`` in seconds."""
+    return [
+        {
+            "at": round(event.at, 6),
+            "connection": event.connection,
+            "direction": "sent" if event.sent else "received",
+            "kind": event.kind,
+            "bytes": event.size,
+            "excerpt": event.excerpt,
+        }
+        for event in events
+    ]

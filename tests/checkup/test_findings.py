@@ -190,7 +190,7 @@ def test_a_flood_is_counted(patients: dict[str, Patient]) -> None:
 
 
 def test_one_that_never_reads_stalls_nobody(patients: dict[str, Patient]) -> None:
-    """Another client is answered beside one that never reads."""
+    """Another client is answered while one never reads."""
     for name in ("tutorial", "overtakes", "websockets"):
         outcome = patients[name].finding("never-reads").outcome
         assert isinstance(outcome, Unread)

@@ -135,7 +135,7 @@ def test_it_is_made_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_packages_here_make_another_one(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an upgrade of something that is not named, the environment is made anew."""
+    """After an upgrade of something that is not named, the environment is made again."""
     environment("layer==2.0")
     monkeypatch.setattr(environments, "installed_versions", lambda: {**HERE, "django": "6.0"})
     assert environment("layer==2.0").versions["django"] == "6.0"

@@ -179,7 +179,7 @@ BAD_INPUT: tuple[Check, ...] = (
         "other-type",
         GROUP,
         "The known request with an object in the place of a text.",
-        "What has another type than usual fails wherever it is first used.",
+        "What has another type than usual fails where it is first used.",
         CONTRACT,
         graded,
         payload=lambda caller: caller.with_value('{"a": [1, null]}'),

@@ -12,13 +12,13 @@ from sandbox.checkup.checks.bad_input import graded
 from sandbox.checkup.client import ENDS, Caller, Client, as_text
 from sandbox.checkup.outcomes import (
     After,
-    Beside,
     Cap,
     Flood,
     Order,
     Outcome,
     Skipped,
     Times,
+    UnderLoad,
     Unread,
     Wait,
 )
@@ -69,7 +69,7 @@ async def order(caller: Caller, trace: wire.Trace) -> Outcome:
 
 
 async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
-    """Keep connections busy, and see how long a neighbour's round trip is meanwhile."""
+    """Keep connections busy, and see how long a neighbour's round trip takes then."""
     if caller.habits.is_shared and caller.habits.mark is None:
         return Skipped(NO_MARK)
     until = time.monotonic() + BUSY_SECONDS
@@ -104,7 +104,7 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
     rest = caller.habits.rest[len(caller.habits.rest) // 2]
     times = times or [LOST_SECONDS]
     lost_after = LOST_SECONDS if lost else None
-    return Beside(BUSY, rest, times[len(times) // 2], times[-1], lost_after)
+    return UnderLoad(BUSY, rest, times[len(times) // 2], times[-1], lost_after)
 
 
 async def _ask_marked(client: Client, caller: Caller, mark: str, seconds: float = 0) -> None:
@@ -186,7 +186,7 @@ async def never_reads(caller: Caller, _trace: wire.Trace) -> Outcome:
     """Send, read nothing, and see how much is taken, and how another client fares."""
     if caller.habits.mark is None:
         return Skipped(NO_MARK)
-    sent, stopped, closed = 0, False, None
+    sent, stopped = 0, False
     async with caller.open() as client:
         until = time.monotonic() + UNREAD_SECONDS
         payload = caller.marked("unread", UNREAD_SIZE)
@@ -202,7 +202,7 @@ async def never_reads(caller: Caller, _trace: wire.Trace) -> Outcome:
         is_answered = await caller.is_alive(max(2.0, caller.target.manner.seconds))
         sending.cancel()
         client.socket.vanish()
-    return Unread(sent, stopped, is_answered, closed)
+    return Unread(sent, stopped, is_answered)
 
 
 async def flood(caller: Caller, _trace: wire.Trace) -> Outcome:
@@ -249,8 +249,8 @@ def _in_order(outcome: Outcome, _caller: Caller) -> Grade:
     return "note"
 
 
-def _beside(outcome: Outcome, _caller: Caller) -> Grade:
-    if not isinstance(outcome, Beside) or outcome.lost_after is not None:
+def _under_load(outcome: Outcome, _caller: Caller) -> Grade:
+    if not isinstance(outcome, UnderLoad) or outcome.lost_after is not None:
         return "bad"
     return "good" if outcome.busy < max(QUICK, 3 * outcome.rest) else "note"
 
@@ -322,7 +322,7 @@ LOAD: tuple[Check, ...] = (
         "Sync consumers of a process share one thread, and a full channel layer drops messages: a "
         "quiet client pays for the busy ones.",
         "routing/isolation.py",
-        _beside,
+        _under_load,
         busy,
         cost=Cost(
             connections=BUSY + 1, messages=BUSY * BUSY_REQUESTS + int(BUSY_SECONDS / EACH) + 1

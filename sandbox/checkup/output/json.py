@@ -8,6 +8,7 @@ from sandbox.checkup.check import GRADES, Finding
 from sandbox.checkup.output.words import found_in_words, why
 from sandbox.checkup.report import Patient, Report
 from sandbox.processes.machine import machine, versions
+from sandbox.wire import frames
 
 SCHEMA = 1
 LONGEST_TEXT = 1000
@@ -65,17 +66,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             "file": raised.file,
             "line": raised.line,
         },
-        "frames": [
-            {
-                "at": round(event.at, 6),
-                "connection": event.connection,
-                "direction": "sent" if event.sent else "received",
-                "kind": event.kind,
-                "bytes": event.size,
-                "excerpt": event.excerpt,
-            }
-            for event in finding.events
-        ],
+        "frames": frames(finding.events),
     }
 
 

@@ -10,7 +10,6 @@ from sandbox.checkup.client import Habits
 from sandbox.checkup.outcomes import (
     After,
     Answer,
-    Beside,
     Cap,
     CloseAnswer,
     Flood,
@@ -21,6 +20,7 @@ from sandbox.checkup.outcomes import (
     Skipped,
     Times,
     Tried,
+    UnderLoad,
     Unread,
     Wait,
 )
@@ -56,9 +56,9 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
             return f"{answered} of {sent} answered, {'in' if in_order else 'not in'} order{end}"
         case Times(count=count, p50=p50, p99=p99):
             return f"p50 {_ms(p50)}, p99 {_ms(p99)} ({count} round trips at rest)"
-        case Beside(lost_after=float(seconds)):
+        case UnderLoad(lost_after=float(seconds)):
             return f"a request of the quiet connection got no answer within {seconds:g} s"
-        case Beside(rest=rest, busy=busy, longest=longest):
+        case UnderLoad(rest=rest, busy=busy, longest=longest):
             return f"p50 {_ms(busy)} instead of {_ms(rest)}, longest {_ms(longest)}"
         case Wait():
             return _wait(outcome)
@@ -122,8 +122,8 @@ def _wait(wait: Wait) -> str:
 
 def _unread(unread: Unread) -> str:
     how = "then the client has to wait" if unread.is_stopped else "and the client never had to wait"
-    beside = "others are answered" if unread.is_answered else "others are not answered"
-    return f"{_mib(unread.size)} taken, {how}; {beside}"
+    others = "others are answered" if unread.is_answered else "others are not answered"
+    return f"{_mib(unread.size)} taken, {how}; {others}"
 
 
 def _mib(size: int) -> str:

@@ -11,6 +11,7 @@ from sandbox.compare.observations import Observation, OneOf
 from sandbox.compare.output.words import in_words, reason, seen_in_words
 from sandbox.compare.report import LEGEND, Report
 from sandbox.processes.machine import PACKAGES, machine, versions
+from sandbox.wire import frames
 
 SCHEMA = 3
 LONGEST_TEXT = 1000
@@ -86,17 +87,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "cure": cell.difference.cure if cell.difference else "",
         "link": cell.difference.link if cell.difference else "",
         "seconds": round(cell.seconds, 6),
-        "frames": [
-            {
-                "at": round(event.at, 6),
-                "connection": event.connection,
-                "direction": "sent" if event.sent else "received",
-                "kind": event.kind,
-                "bytes": event.size,
-                "excerpt": event.excerpt,
-            }
-            for event in cell.events
-        ],
+        "frames": frames(cell.events),
     }
 
 
