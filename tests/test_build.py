@@ -1,6 +1,7 @@
 """What brings the project onto a machine: the Makefile, the package, the workflow of CI."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -244,6 +245,15 @@ def test_the_package_is_complete(tmp_path: Path) -> None:
         for file in (ROOT / package).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
+
+
+def test_the_changelog_has_the_version() -> None:
+    """The newest release in the changelog is the version of the package, and has a date."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    newest = re.search(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+
+    assert newest
+    assert newest[1] == PYPROJECT["project"]["version"]
 
 
 def test_the_import_rule_covers_the_contract() -> None:
