@@ -1,0 +1,66 @@
+"""The consumer of somebody else's project, into which files are copied: ``chat/consumers.py``."""
+
+import json
+import time
+from collections import defaultdict
+from threading import Event
+
+from asgiref.sync import async_to_sync
+from channels.generic.websocket import WebsocketConsumer
+
+SECONDS = 10.0
+
+released: defaultdict[str, Event] = defaultdict(Event)
+
+
+class ChatConsumer(WebsocketConsumer):
+    """Each text is the name of what it is to do."""
+
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        getattr(self, f"do_{text_data}")()
+
+    def disconnect(self, code: int) -> None:
+        print("disconnect", self.scope["path"], flush=True)
+
+    def do_scope(self) -> None:
+        known = {name: self.scope.get(name) for name in ("client", "scheme", "path", "root_path")}
+        self.send(json.dumps(known))
+
+    def do_wait(self) -> None:
+        """Block until another connection releases this one."""
+        print("waiting", flush=True)
+        self.send(json.dumps(released[self.scope["path"]].wait(SECONDS)))
+
+    def do_release(self) -> None:
+        released[self.scope["path"]].set()
+        self.send("released")
+
+    def do_pour(self) -> None:
+        """Send more than the buffers of a connection hold."""
+        for _ in range(30):
+            self.send("x" * 500_000)
+            print("poured", flush=True)
+        print("poured all", flush=True)
+
+    def do_sleep(self) -> None:
+        print("sleeping", flush=True)
+        time.sleep(1)
+        self.send("slept")
+
+    def do_join(self) -> None:
+        async_to_sync(self.channel_layer.group_add)("chat", self.channel_name)
+        self.send("joined")
+
+    def do_say(self) -> None:
+        self.say(1)
+
+    def do_flood(self) -> None:
+        self.say(300)
+        self.send("flooded")
+
+    def say(self, times: int) -> None:
+        for _ in range(times):
+            async_to_sync(self.channel_layer.group_send)("chat", {"type": "chat.message"})
+
+    def chat_message(self, _event: object) -> None:
+        self.send("said")

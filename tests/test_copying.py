@@ -1,0 +1,582 @@
+"""docs/copying.md: what is copied as it says works in a fresh project.
+
+``python -m tests.test_copying`` writes again what goes with each file.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import global_settings
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
+
+from sandbox.processes.redis import Redis
+from sandbox.processes.servers import ROOT, Server, free_port, listening
+
+PAGE = ROOT / "docs" / "copying.md"
+OURS = ("consumers", "routing", "sandbox")
+FILES = re.compile(r"(<!-- files: (.*?) -->\n).*?(?=<!-- /files -->)", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+TIMEOUT = 30.0
+
+
+# What goes with a file: its imports say so.
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse((ROOT / file).read_text())
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules that a file cannot do without: what it tries to import is not among them."""
+    for node in parsed(file).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_file(module: str) -> Path | None:
+    file = Path(*module.split(".")).with_suffix(".py")
+    return file if file.parts[0] in OURS and (ROOT / file).is_file() else None
+
+
+def with_it(files: list[Path]) -> list[Path]:
+    """What is to be copied too, so that these files can be imported."""
+    found, ahead = set(files), list(files)
+    while ahead:
+        needed = {own for module in imported(ahead.pop()) if (own := own_file(module))}
+        ahead += needed - found
+        found |= needed
+    return sorted(found - set(files))
+
+
+distributions = cache(packages_distributions)
+
+
+def packages(files: list[Path]) -> list[str]:
+    """The requirements of this project that these files have."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {canonicalize_name(Requirement(one).name): one for one in project["dependencies"]}
+    roots = {module.partition(".")[0] for file in files for module in imported(file)}
+    names = {canonicalize_name(name) for root in roots for name in distributions().get(root, ())}
+    return sorted(required[name] for name in names if name in required)
+
+
+def settings_of(files: list[Path]) -> list[str]:
+    """The settings that a fresh project does not have, and the channel layers, by their alias."""
+    found = set()
+    for node in (node for file in files for node in ast.walk(parsed(file))):
+        match node:
+            case ast.Attribute(value=ast.Name(id="settings"), attr=name):
+                if not hasattr(global_settings, name):
+                    found.add(f"`{name}`")
+            case ast.Assign(
+                targets=[ast.Name(id="channel_layer_alias")], value=ast.Constant(value=alias)
+            ):
+                found.add(f"`CHANNEL_LAYERS[{alias!r}]`")
+    return sorted(found)
+
+
+def files_of(patterns: str) -> list[Path]:
+    return sorted(
+        file.relative_to(ROOT)
+        for pattern in patterns.split()
+        for file in ROOT.glob(pattern)
+        if file.stem != "__init__" or "migrations" in file.parts
+    )
+
+
+def facts(patterns: str) -> str:
+    """What the page says of the files with these names."""
+    files = files_of(patterns)
+    others = with_it(files)
+    lines = {
+        "Copy": [f"`{file}`" for file in files],
+        "With it": [f"`{file}`" for file in others],
+        "Packages": packages([*files, *others]),
+        "Settings": settings_of([*files, *others]),
+    }
+    return "\n" + "".join(
+        f"- {name}: {', '.join(values) or 'none'}\n" for name, values in lines.items()
+    )
+
+
+def render(page: str) -> str:
+    return FILES.sub(lambda match: f"{match[1]}{facts(match[2])}\n", page)
+
+
+def test_the_page_says_what_goes_with_each_file() -> None:
+    """Files, packages and settings are those that the imports and the code name."""
+    assert render(PAGE.read_text()) == PAGE.read_text()
+
+
+# A fresh project, made of what the page says.
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A section of the page."""
+
+    patterns: str
+    files: tuple[Path, ...]
+    blocks: tuple[str, ...]
+
+
+def read_entries() -> dict[str, Entry]:
+    """Read the sections by the last part of the first pattern's path that names them."""
+    entries = {}
+    for section in PAGE.read_text().split("\n### ")[1:]:
+        match = FILES.search(section)
+        assert match, section
+        files = tuple(
+            Path(name)
+            for line in re.findall(r"^- (?:Copy|With it): (.*)$", match[0], re.MULTILINE)
+            for name in re.findall("`(.*?)`", line)
+        )
+        name = re.sub(r"/\*\.py.*|\.py", "", match[2])
+        entries[name] = Entry(match[2], files, tuple(PYTHON.findall(section)))
+    return entries
+
+
+ENTRIES = read_entries()
+
+
+def marked(mark: str, language: str) -> str:
+    (block,) = re.findall(
+        rf"<!-- {mark} -->\n```{language}\n(.*?)```", PAGE.read_text(), flags=re.DOTALL
+    )
+    return str(block)
+
+
+def copy(entry: Entry, folder: Path) -> None:
+    for file in entry.files:
+        for package in file.parents:
+            if package.parts:
+                (folder / package).mkdir(exist_ok=True, parents=True)
+                (folder / package / "__init__.py").touch()
+        shutil.copy(ROOT / file, folder / file)
+
+
+def make_project(folder: Path, names: tuple[str, ...], redis_url: str = "") -> None:
+    """Make a project, and follow these sections of the page in it."""
+    command = [sys.executable, "-m", "django", "startproject", "mysite", "."]
+    folder.mkdir()
+    subprocess.run(command, cwd=folder, check=True, env=environment())
+    (folder / "chat").mkdir()
+    shutil.copy(ROOT / "tests/support/chat.py", folder / "chat" / "consumers.py")
+    settings = (folder / "mysite" / "settings.py").read_text()
+    around_each, around_all = "", ""
+    for name in names:
+        copy(ENTRIES[name], folder)
+        for block in ENTRIES[name].blocks:
+            if "urlpatterns +=" in block:
+                around_each += block
+            elif re.search("^application =", block, re.MULTILINE):
+                around_all += block
+            else:
+                settings += block.replace("redis://127.0.0.1:6379/0", redis_url)
+    asgi = marked("asgi", "python")
+    places = re.findall("^# Lines .*\n", asgi, re.MULTILINE)
+    assert len(places) == 2
+    asgi = asgi.replace(places[0], around_each).replace(places[1], around_all)
+    (folder / "mysite" / "asgi.py").write_text(asgi)
+    (folder / "mysite" / "settings.py").write_text(settings)
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+
+
+IMPORT = """
+import importlib, os, sys
+
+sys.path = ["", *(one for one in sys.path if one not in ("", sys.argv[1]))]
+import channels.generic.http, channels.generic.websocket, channels.layers, django, django.contrib.auth
+import django.db.models, django.http, django.test, msgspec, redis.asyncio  # once, and not after each fork
+from django.conf import settings
+
+for line in sys.stdin:
+    folder, *modules = line.split()
+    if not os.fork():
+        os.chdir(folder)
+        apps = ["auth", "contenttypes", "sessions"]
+        settings.configure(INSTALLED_APPS=[
+            *(f"django.contrib.{app}" for app in apps),
+            *(m.removesuffix(".models") for m in modules if m.endswith(".models")),
+        ])
+        django.setup()
+        for module in modules:
+            importlib.import_module(module)
+        print("imported", folder, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_nothing_else_of_this_project_is_needed(tmp_path: Path) -> None:
+    """The files of each section can be imported alone, also after the page's command to move them."""
+    places = {}
+    for number, entry in enumerate(ENTRIES.values()):
+        folder = tmp_path / str(number)
+        copy(entry, folder)
+        places[folder] = [_module(file) for file in entry.files]
+    moved = tmp_path / "moved"
+    copy(ENTRIES["consumers/rooms"], moved / "lifted")
+    command = marked("move", "console").removeprefix("$ ")
+    subprocess.run(["bash", "-c", command], cwd=moved, check=True)
+    places[moved] = [f"lifted.{_module(file)}" for file in ENTRIES["consumers/rooms"].files]
+
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, ROOT],
+        input="".join(f"{folder} {' '.join(modules)}\n" for folder, modules in places.items()),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [f"imported {folder}" for folder in places], done.stderr
+
+
+def _module(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_the_command_to_copy_works(tmp_path: Path) -> None:
+    """The command of the page puts a file where its path says."""
+    command = marked("copy", "console").removeprefix("$ ").replace("../mysite", str(tmp_path))
+    subprocess.run(["bash", "-c", command], cwd=ROOT, check=True)
+
+    assert (tmp_path / "consumers" / "contract.py").is_file()
+
+
+# What each file promises.
+
+
+class Site:
+    """A running project, and what a client does to it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def websocket(self, path: str, **options: Any) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.server.port}{path}", open_timeout=TIMEOUT, **options)
+
+    def ask(self, path: str, text: str, **options: Any) -> str:
+        with self.websocket(path, **options) as websocket:
+            return exchange(websocket, text)
+
+    def refusal(self, path: str, **options: Any) -> int:
+        with pytest.raises(InvalidStatus) as raised:
+            self.websocket(path, **options)
+        return raised.value.response.status_code
+
+    def http(
+        self, method: str, target: str, body: str | None = None, **headers: str
+    ) -> tuple[int, str]:
+        with closing(HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT)) as client:
+            client.request(method, target, body, headers)
+            response = client.getresponse()
+            return response.status, response.read().decode()
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while self.server.log().count(text) < times:
+            assert time.monotonic() < deadline, f"not in the log: {text}\n{self.server.log()}"
+            time.sleep(0.02)
+
+
+def exchange(websocket: ClientConnection, text: str) -> str:
+    websocket.send(text)
+    return str(websocket.recv(TIMEOUT))
+
+
+HI, BAD = '{"message":"hi"}', "{"
+
+
+def answers(ask: Callable[[str], str]) -> None:
+    """See good input echoed and bad input answered."""
+    assert ask(HI) == HI
+    assert json.loads(ask(BAD))["error"]["code"] == "invalid_json"
+
+
+def contract(site: Site) -> None:
+    answers(lambda text: site.ask("/answering/", text))
+
+
+def echo(site: Site) -> None:
+    for slug in ("websocket", "async-websocket", "json-websocket", "async-json-websocket"):
+        with site.websocket(f"/echo/{slug}/") as websocket:
+            for _ in range(2):  # it goes on after bad input
+                answers(lambda text: exchange(websocket, text))  # noqa: B023 # called here
+    assert site.http("POST", "/echo/async-http/", HI) == (200, HI)
+    assert site.http("POST", "/echo/async-http/", BAD)[0] == 400
+
+
+def waits_for_nobody(site: Site, path: str) -> None:
+    """A consumer that blocks is released by another one: it could not be if both had one thread."""
+    with site.websocket(path) as one, site.websocket(path) as other:
+        one.send("wait")
+        site.wait_for("waiting")
+        other.send("release")
+        assert one.recv(TIMEOUT) == "true"
+        assert other.recv(TIMEOUT) == "released"
+
+
+def mixins(site: Site) -> None:
+    waits_for_nobody(site, "/fast/")
+
+
+def rooms(site: Site) -> None:
+    with (
+        site.websocket("/rooms/lobby/websocket/") as one,
+        site.websocket("/rooms/lobby/async-websocket/") as other,
+    ):
+        assert json.loads(exchange(one, BAD))["error"]["code"] == "invalid_json"
+        assert site.http("POST", "/rooms/lobby/", HI) == (202, HI)
+        assert (one.recv(TIMEOUT), other.recv(TIMEOUT)) == (HI, HI)
+
+
+def history(site: Site) -> None:
+    status, stored = site.http("POST", "/history/lobby/", HI)
+    assert (status, json.loads(stored)) == (202, {"id": 1, "message": "hi"})
+    for slug in ("websocket", "async-websocket"):
+        with site.websocket(f"/history/lobby/{slug}/?after=0") as late:
+            assert late.recv(TIMEOUT) == stored
+
+
+def drops_are_logged(site: Site) -> None:
+    with site.websocket("/chat/") as websocket:
+        assert exchange(websocket, "join") == "joined"
+        assert exchange(websocket, "flood") == "flooded"
+        assert websocket.recv(TIMEOUT) == "said"
+    site.wait_for("is over capacity: 1 dropped by now.")
+
+
+def pub_sub(site: Site) -> None:
+    with site.websocket("/chat/") as one, site.websocket("/chat/") as other:
+        assert exchange(one, "join") == "joined"
+        assert exchange(other, "join") == "joined"
+        other.send("say")
+        assert (one.recv(TIMEOUT), other.recv(TIMEOUT)) == ("said", "said")
+    drops_are_logged(site)
+
+
+def leave(site: Site, path: str, segment: bytes) -> socket.socket:
+    """Open a WebSocket, and send something in the same segment."""
+    plain = socket.create_connection(("127.0.0.1", site.server.port), timeout=TIMEOUT)
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    plain.sendall(head.encode() + segment)
+    return plain
+
+
+def ending(site: Site) -> None:
+    """The client leaves before its reply; on Uvicorn ``send`` raises then."""
+    with leave(site, "/ending/", b"") as client:
+        client.recv(65_536)
+        client.sendall(Frame(Opcode.TEXT, b"sleep").serialize(mask=True))
+        site.wait_for("sleeping")
+    site.wait_for("disconnect /ending/")
+
+
+def backpressure(site: Site) -> None:
+    with leave(site, "/backpressure/", b"") as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.recv(65_536)
+        client.sendall(Frame(Opcode.TEXT, b"pour").serialize(mask=True))
+        site.wait_for("poured")
+        time.sleep(1)  # unbounded, all would have been poured
+        assert "poured all" not in site.server.log()
+        while "poured all" not in site.server.log():
+            assert client.recv(1 << 20)
+
+
+def hypercorn(site: Site) -> None:
+    early = Frame(Opcode.TEXT, b"scope").serialize(mask=True)
+    with leave(site, "/hypercorn/", early) as client:
+        assert b" 400 " in client.recv(65_536)
+        site.wait_for("disconnect /hypercorn/")
+    with site.websocket("/hypercorn/") as websocket:
+        assert not websocket.protocol.extensions
+
+
+def origin(site: Site) -> None:
+    assert site.refusal("/origin/", origin="https://evil.example") == 403
+    assert site.ask("/origin/", "scope", origin="http://localhost")
+    assert site.ask("/origin/", "scope")
+
+
+def session(site: Site) -> None:
+    """Its database is a file in a folder that is not there."""
+    with site.websocket(
+        "/session/", additional_headers={"Cookie": f"sessionid={'a' * 32}"}
+    ) as websocket:
+        assert json.loads(str(websocket.recv(TIMEOUT)))["error"]["code"] == "unavailable"
+        with pytest.raises(ConnectionClosed) as raised:
+            websocket.recv(TIMEOUT)
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 4013
+    assert site.ask("/session/", "scope")
+
+
+STYLE = "/static/admin/css/base.css"
+
+
+def static_files(site: Site) -> None:
+    assert site.http("GET", STYLE)[0] == 200
+    assert site.http("GET", "/static/%00")[0] == 404
+
+
+def refusal(site: Site) -> None:
+    assert site.refusal("/nowhere/") == 403
+    site.wait_for("/nowhere/' refused 404: no WebSocket has that path")
+
+
+def isolation(site: Site) -> None:
+    waits_for_nobody(site, "/chat/")
+
+
+def host(site: Site) -> None:
+    assert site.http("GET", STYLE, Host="evil.example")[0] == 400
+    assert site.http("GET", STYLE, Host="localhost")[0] == 200
+
+
+def prefix(site: Site) -> None:
+    for path in ("/app/chat/", "/chat/"):
+        scope = json.loads(site.ask(path, "scope"))
+        assert (scope["root_path"], scope["path"]) == ("/app", "/app/chat/")
+
+
+def proxy(site: Site) -> None:
+    seen = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    scope = json.loads(site.ask("/chat/", "scope", additional_headers=seen))
+
+    assert (scope["client"][0], scope["scheme"]) == ("203.0.113.7", "wss")
+
+
+def servers(site: Site) -> None:
+    whole = f"http://127.0.0.1:{site.server.port}{STYLE}"
+    assert site.http("GET", whole)[0] == 200
+
+
+Check = Callable[[Site], None]
+PROMISES: dict[str, dict[str, Check]] = {
+    "daphne": {
+        "consumers/contract": contract,
+        "consumers/echo": echo,
+        "consumers/tuned/mixins": mixins,
+        "consumers/rooms": rooms,
+        "consumers/history": history,
+    },
+    "daphne with much around": {
+        "routing/backpressure": backpressure,
+        "routing/origin": origin,
+        "routing/session": session,
+        "routing/static_files": static_files,
+        "routing/refusal": refusal,
+        "routing/isolation": isolation,
+        "routing/host": host,
+        "routing/prefix": prefix,
+        "routing/proxy": proxy,
+        "routing/servers": servers,
+        "sandbox/layers/in_memory": drops_are_logged,
+    },
+    "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
+    "uvicorn": {"routing/ending": ending},
+    "hypercorn": {"routing/hypercorn": hypercorn},
+}
+"""By server: the entries of its project, and what is looked at."""
+
+ADDRESS = {
+    "daphne": ("-b", "127.0.0.1", "-p", "{port}"),
+    "uvicorn": ("--host", "127.0.0.1", "--port", "{port}"),
+    "hypercorn": ("--bind", "127.0.0.1:{port}"),
+}
+
+
+class Sites:
+    """Projects, each made and started when it is first asked for."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.stack = stack
+        self.running: dict[str, Site] = {}
+
+    def running_at(self, name: str, redis_url: str) -> Site:
+        if name not in self.running:
+            folder = self.folder / name
+            make_project(folder, tuple(PROMISES[name]), redis_url)
+            if "routing/session" in PROMISES[name]:
+                with (folder / "mysite" / "settings.py").open("a") as settings:
+                    settings.write('DATABASES["default"]["NAME"] = BASE_DIR / "missing" / "db"\n')
+            if "consumers/history" in PROMISES[name]:
+                migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+                subprocess.run(migrate, cwd=folder, check=True, env=environment())
+            self.running[name] = Site(self.stack.enter_context(self.serve(name, folder)))
+        return self.running[name]
+
+    def serve(self, name: str, folder: Path) -> Any:
+        program, port = name.split()[0], free_port()
+        options = (option.format(port=port) for option in ADDRESS[program])
+        command = [sys.executable, "-m", program, *options, "mysite.asgi:application"]
+        request = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        without = ("DJANGO_SETTINGS_MODULE",)
+        return listening(name, command, port, request, without=without, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with ExitStack() as stack:
+        yield Sites(tmp_path_factory.mktemp("copying"), stack)
+
+
+@pytest.mark.parametrize(
+    ("project", "name"), [(project, name) for project, names in PROMISES.items() for name in names]
+)
+def test_a_copy_keeps_its_promise(
+    project: str, name: str, sites: Sites, request: pytest.FixtureRequest
+) -> None:
+    """In a fresh project, made as the page says, a file does what it is for."""
+    redis: Redis | None = request.getfixturevalue("redis") if "redis" in project else None
+    site = sites.running_at(project, redis.url if redis else "")
+
+    PROMISES[project][name](site)
+
+    assert "Traceback" not in site.server.log()
+
+
+def test_each_section_has_a_promise() -> None:
+    """Each section of the page is tried, and nothing else."""
+    tried = [name for names in PROMISES.values() for name in names]
+
+    assert sorted(tried) == sorted(ENTRIES)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text()))
