@@ -215,8 +215,8 @@ IMPORT = """
 import importlib, os, sys
 
 sys.path = ["", *(one for one in sys.path if one not in ("", sys.argv[1]))]
-import channels.generic.http, channels.generic.websocket, channels.layers, django, django.contrib.auth
-import django.db.models, django.http, django.test, msgspec, redis.asyncio  # once, and not after each fork
+import django
+import channels.generic.http, channels.generic.websocket, msgspec, redis.asyncio  # for all forks
 from django.conf import settings
 
 for line in sys.stdin:
@@ -238,7 +238,7 @@ for line in sys.stdin:
 
 
 def test_nothing_else_of_this_project_is_needed(tmp_path: Path) -> None:
-    """The files of each section can be imported alone, also after the page's command to move them."""
+    """The files of each section can be imported alone, also when they have been moved."""
     places = {}
     for number, entry in enumerate(ENTRIES.values()):
         folder = tmp_path / str(number)
@@ -331,7 +331,7 @@ def echo(site: Site) -> None:
     for slug in ("websocket", "async-websocket", "json-websocket", "async-json-websocket"):
         with site.websocket(f"/echo/{slug}/") as websocket:
             for _ in range(2):  # it goes on after bad input
-                answers(lambda text: exchange(websocket, text))  # noqa: B023 # called here
+                answers(lambda text: exchange(websocket, text))
     assert site.http("POST", "/echo/async-http/", HI) == (200, HI)
     assert site.http("POST", "/echo/async-http/", BAD)[0] == 400
 
@@ -542,7 +542,7 @@ class Sites:
         return self.running[name]
 
     def serve(self, name: str, folder: Path) -> Any:
-        program, port = name.split()[0], free_port()
+        program, port = name.split(maxsplit=1)[0], free_port()
         options = (option.format(port=port) for option in ADDRESS[program])
         command = [sys.executable, "-m", program, *options, "mysite.asgi:application"]
         request = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -1,12 +1,15 @@
 """The consumer of somebody else's project, into which files are copied: ``chat/consumers.py``."""
 
 import json
+import logging
 import time
 from collections import defaultdict
 from threading import Event
 
 from asgiref.sync import async_to_sync
 from channels.generic.websocket import WebsocketConsumer
+
+logger = logging.getLogger("chat")
 
 SECONDS = 10.0
 
@@ -16,11 +19,11 @@ released: defaultdict[str, Event] = defaultdict(Event)
 class ChatConsumer(WebsocketConsumer):
     """Each text is the name of what it is to do."""
 
-    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+    def receive(self, text_data: str | None = None, **_: object) -> None:
         getattr(self, f"do_{text_data}")()
 
-    def disconnect(self, code: int) -> None:
-        print("disconnect", self.scope["path"], flush=True)
+    def disconnect(self, _code: int) -> None:
+        logger.warning("disconnect %s", self.scope["path"])
 
     def do_scope(self) -> None:
         known = {name: self.scope.get(name) for name in ("client", "scheme", "path", "root_path")}
@@ -28,7 +31,7 @@ class ChatConsumer(WebsocketConsumer):
 
     def do_wait(self) -> None:
         """Block until another connection releases this one."""
-        print("waiting", flush=True)
+        logger.warning("waiting")
         self.send(json.dumps(released[self.scope["path"]].wait(SECONDS)))
 
     def do_release(self) -> None:
@@ -39,11 +42,11 @@ class ChatConsumer(WebsocketConsumer):
         """Send more than the buffers of a connection hold."""
         for _ in range(30):
             self.send("x" * 500_000)
-            print("poured", flush=True)
-        print("poured all", flush=True)
+            logger.warning("poured")
+        logger.warning("poured all")
 
     def do_sleep(self) -> None:
-        print("sleeping", flush=True)
+        logger.warning("sleeping")
         time.sleep(1)
         self.send("slept")
 

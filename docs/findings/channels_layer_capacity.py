@@ -1,0 +1,24 @@
+"""The in-memory layer fails at the first send if it has a ``channel_capacity``.
+
+Prints: ValueError: too many values to unpack (expected 2)
+Seen with: channels 4.3.2
+Cause: it does not compile the patterns, as the Redis layer does.
+Workaround: sandbox/settings.py gives its in-memory layers one `capacity` for all channels
+"""
+
+import asyncio
+
+from channels.layers import InMemoryChannelLayer
+
+
+async def main():
+    layer = InMemoryChannelLayer(channel_capacity={"mail.*": 5})
+    try:
+        await layer.send("mail.1", {"type": "mail"})
+        print("sent")
+    except ValueError as error:
+        print(f"ValueError: {error}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

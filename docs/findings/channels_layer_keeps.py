@@ -1,0 +1,26 @@
+"""The in-memory layer keeps what waits for a channel that has left its group.
+
+Prints: after group_discard 5 messages wait
+Seen with: channels 4.3.2
+Cause: each message waits until it expires, after a minute unless set otherwise.
+Workaround: sandbox/layers/in_memory.py
+"""
+
+import asyncio
+
+from channels.layers import InMemoryChannelLayer
+
+
+async def main():
+    layer = InMemoryChannelLayer()
+    channel = await layer.new_channel()
+    await layer.group_add("room", channel)
+    for _ in range(5):
+        await layer.group_send("room", {"type": "chat.message"})
+    await layer.group_discard("room", channel)
+    waiting = sum(queue.qsize() for queue in layer.channels.values())
+    print(f"after group_discard {waiting} messages wait")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,31 @@
+"""The Redis Pub/Sub layer keeps all messages for a consumer that takes none, whatever its capacity.
+
+Prints: capacity 10, of 1000 messages 1000 are received later
+Seen with: channels_redis 4.3.0
+Cause: the queue of each channel has no limit.
+Workaround: sandbox/layers/pub_sub.py
+"""
+
+import asyncio
+import os
+
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+
+async def main():
+    url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
+    layer = RedisPubSubChannelLayer(hosts=[url], capacity=10)
+    channel = await layer.new_channel()
+    for number in range(1000):
+        await layer.send(channel, {"type": "chat.message", "number": number})
+    received = 0
+    try:
+        while await asyncio.wait_for(layer.receive(channel), 2):
+            received += 1
+    except TimeoutError:
+        print(f"capacity 10, of 1000 messages {received} are received later")
+    await layer.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

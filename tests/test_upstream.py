@@ -1,0 +1,148 @@
+"""docs/findings.md and its programs: what is wrong upstream is still so, and is as written.
+
+``python -m tests.test_upstream`` writes the document again.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.processes.redis import Redis
+from sandbox.processes.servers import ROOT
+
+PAGE = ROOT / "docs" / "findings.md"
+FINDINGS = re.compile(r"(?<=<!-- findings -->\n).*(?=<!-- /findings -->)", re.DOTALL)
+OWN_FILE = re.compile(r"(?:consumers|routing|sandbox|docs)/[\w/.]*\w")
+LIBRARIES = {
+    "channels": "Channels",
+    "channels_redis": "channels_redis",
+    "daphne": "Daphne",
+    "uvicorn": "Uvicorn",
+    "hypercorn": "Hypercorn",
+    "granian": "Granian",
+}
+TIMEOUT = 100.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the docstring of a program says: the fault, and the fields below it."""
+
+    program: Path
+    title: str
+    prints: str
+    seen_with: str
+    cause: str
+    workaround: str
+    reported: str
+
+    @property
+    def library(self) -> str:
+        """The library whose fault it is: the longest that the program's name begins with."""
+        return max(filter(self.program.stem.startswith, LIBRARIES), key=len)
+
+
+def read(program: Path) -> Finding:
+    docstring = re.match(r'"""(.*?)"""', program.read_text(), re.DOTALL)
+    assert docstring, program
+    title, _, text = docstring[1].partition("\n\n")
+    fields = dict(
+        re.findall(r"^([A-Z][a-z ]+): (.*?)(?=\n\S|\s*\Z)", text, re.DOTALL | re.MULTILINE)
+    )
+    words = {name: " ".join(value.split()) for name, value in fields.items()}
+    return Finding(
+        program,
+        title.replace("``", "`"),
+        words.pop("Prints"),
+        words.pop("Seen with"),
+        words.pop("Cause"),
+        words.pop("Workaround"),
+        words.pop("Reported", ""),
+    )
+
+
+ALL = [
+    read(program)
+    for program in sorted((ROOT / "docs" / "findings").glob("*.py"))
+    if program.name != "serving.py"
+]
+
+
+def as_page() -> str:
+    """The findings of each library."""
+    sections = []
+    for library, name in LIBRARIES.items():
+        sections.append(f"\n## {name}\n")
+        sections += [_as_item(one) for one in ALL if one.library == library]
+    return "\n".join(sections) + "\n"
+
+
+def _as_item(one: Finding) -> str:
+    name = one.program.name
+    *_, repository, _, number = one.reported.split("/") if one.reported else ("", "", "")
+    lines = (
+        f"- **{one.title}** [`{name}`](findings/{name}) prints `{one.prints}`.",
+        f"  Seen with {one.seen_with}.",
+        f"  Why: {one.cause}",
+        f"  What to do: {OWN_FILE.sub(r'[`\g<0>`](../\g<0>)', one.workaround).rstrip('.')}.",
+        f"  Reported: [{repository}#{number}]({one.reported})." if one.reported else "",
+    )
+    return "\n".join(filter(None, lines))
+
+
+def test_the_page_has_each_finding() -> None:
+    """The document says of each program what its docstring says."""
+    (written,) = FINDINGS.findall(PAGE.read_text())
+
+    assert written == as_page()
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.program.stem)
+def test_names_files_that_are_there(one: Finding) -> None:
+    """What a workaround names is a file or a folder of this project."""
+    for file in OWN_FILE.findall(one.workaround):
+        assert (ROOT / file).exists(), file
+
+
+@pytest.fixture(scope="module")
+def printed(redis: Redis) -> Iterator[dict[Path, "Future[str]"]]:
+    """What each program prints: most of the time they wait, so several run at once."""
+
+    def run(one: Finding) -> str:
+        done = subprocess.run(
+            [sys.executable, one.program],
+            env={**os.environ, "REDIS_URL": redis.url},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        return (done.stdout or done.stderr).strip()
+
+    with ThreadPoolExecutor(4) as threads:
+        yield {one.program: threads.submit(run, one) for one in ALL}
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.program.stem)
+def test_is_still_so(one: Finding, printed: dict[Path, "Future[str]"]) -> None:
+    """A program prints what it printed when the fault was found."""
+    seen = printed[one.program].result(TIMEOUT)
+    assert seen == one.prints, (
+        f"Mended upstream, or changed: {one.title} If it is mended, remove the program, "
+        f"and the workaround: {one.workaround}."
+    )
+
+
+def write() -> None:
+    PAGE.write_text(FINDINGS.sub(lambda _: as_page(), PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    write()
