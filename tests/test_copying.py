@@ -283,7 +283,9 @@ class Site:
         self.server = server
 
     def websocket(self, path: str, **options: Any) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.server.port}{path}", open_timeout=TIMEOUT, **options)
+        url = f"ws://127.0.0.1:{self.server.port}{path}"
+        connection: ClientConnection = connect(url, open_timeout=TIMEOUT, **options)
+        return connection
 
     def ask(self, path: str, text: str, **options: Any) -> str:
         with self.websocket(path, **options) as websocket:

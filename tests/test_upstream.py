@@ -87,11 +87,12 @@ def as_page() -> str:
 def _as_item(one: Finding) -> str:
     name = one.program.name
     *_, repository, _, number = one.reported.split("/") if one.reported else ("", "", "")
+    workaround = OWN_FILE.sub(r"[`\g<0>`](../\g<0>)", one.workaround)
     lines = (
         f"- **{one.title}** [`{name}`](findings/{name}) prints `{one.prints}`.",
         f"  Seen with {one.seen_with}.",
         f"  Why: {one.cause}",
-        f"  What to do: {OWN_FILE.sub(r'[`\g<0>`](../\g<0>)', one.workaround).rstrip('.')}.",
+        f"  What to do: {workaround.rstrip('.')}.",
         f"  Reported: [{repository}#{number}]({one.reported})." if one.reported else "",
     )
     return "\n".join(filter(None, lines))

@@ -1,7 +1,7 @@
 """The Redis layers cannot carry an integer of more than 64 bits.
 
 Prints: OverflowError: Integer value out of range
-Seen with: channels_redis 4.3.0, msgpack 1.1.2
+Seen with: channels_redis 4.3.0, msgpack 1.2.4
 Cause: MessagePack, their format, has none.
 Workaround: consumers/rooms/member.py sends the encoded reply, a text
 """

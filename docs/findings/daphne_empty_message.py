@@ -2,7 +2,7 @@
 
 Prints: sent '' and 'a', received 'a'
 Seen with: daphne 4.2.3
-Cause: `serverSend` sends what is true; an empty message is false.
+Cause: it asks whether the text or the bytes are true, and an empty message is false.
 Workaround: the replies of the contract are never empty; `mirror` declares the difference.
 """
 

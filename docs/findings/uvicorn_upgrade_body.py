@@ -1,7 +1,7 @@
 """Uvicorn loses the body of a request that offers to upgrade, and runs it as a request of its own.
 
 Prints: sent one request, ran POST / and GET /smuggled
-Seen with: uvicorn 0.54.0, httptools 0.8.0
+Seen with: uvicorn 0.54.0, httptools 0.9.0
 Cause: httptools stops reading at an Upgrade; Uvicorn goes on with what follows, as if it were the
     next request.
 Workaround: routing/servers.py; `--http h11`; a proxy that passes on an Upgrade to WebSocket only

@@ -19,7 +19,8 @@ released: defaultdict[str, Event] = defaultdict(Event)
 class ChatConsumer(WebsocketConsumer):
     """Each text is the name of what it is to do."""
 
-    def receive(self, text_data: str | None = None, **_: object) -> None:
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        assert not bytes_data
         getattr(self, f"do_{text_data}")()
 
     def disconnect(self, _code: int) -> None:
