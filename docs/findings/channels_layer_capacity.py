@@ -9,6 +9,7 @@ Workaround: sandbox/settings.py gives its in-memory layers one `capacity` for al
 import asyncio
 
 from channels.layers import InMemoryChannelLayer
+from serving import show_versions
 
 
 async def main():
@@ -21,4 +22,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    show_versions("channels")
     asyncio.run(main())

@@ -9,6 +9,7 @@ Workaround: sandbox/layers/in_memory.py
 import asyncio
 
 from channels.layers import InMemoryChannelLayer
+from serving import show_versions
 
 
 async def main():
@@ -23,4 +24,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    show_versions("channels")
     asyncio.run(main())

@@ -10,6 +10,7 @@ import asyncio
 import os
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from serving import show_versions
 
 
 async def main():
@@ -22,4 +23,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    show_versions("channels_redis", "msgpack")
     asyncio.run(main())

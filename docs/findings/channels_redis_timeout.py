@@ -13,6 +13,7 @@ import os
 
 import redis
 from channels_redis.core import RedisChannelLayer
+from serving import show_versions
 
 
 async def main():
@@ -26,4 +27,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    show_versions("channels_redis", "redis")
     asyncio.run(main())

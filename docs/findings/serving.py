@@ -48,8 +48,7 @@ class Serving:
 def serving(server: str, *further: str) -> Iterator[Serving]:
     """Serve until the block ends; ``further`` are options of the server."""
     program = Path(sys.argv[0])
-    names = {server, program.stem.partition("_")[0].replace("redis", "channels_redis")}
-    print(*(f"{name} {version(name)}" for name in sorted(names)), sep=", ", file=sys.stderr)
+    show_versions(*sorted({program.stem.partition("_")[0], server}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -82,6 +81,10 @@ def _wait(running: Serving) -> None:
             if running.process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(running.log()) from None
             time.sleep(0.05)
+
+
+def show_versions(*names: str) -> None:
+    print(*(f"{name} {version(name)}" for name in names), sep=", ", file=sys.stderr)
 
 
 def handshake(*headers: str) -> bytes:
