@@ -181,11 +181,9 @@ def copy(entry: Entry, folder: Path) -> None:
         shutil.copy(ROOT / file, folder / file)
 
 
-def make_project(folder: Path, names: tuple[str, ...], redis_url: str = "") -> None:
-    """Make a project, and follow these sections of the page in it."""
-    command = [sys.executable, "-m", "django", "startproject", "mysite", "."]
-    folder.mkdir()
-    subprocess.run(command, cwd=folder, check=True, env=environment())
+def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: str) -> None:
+    """Copy a blank project, and follow these sections of the page in it."""
+    shutil.copytree(blank, folder)
     (folder / "chat").mkdir()
     shutil.copy(ROOT / "tests/support/chat.py", folder / "chat" / "consumers.py")
     settings = (folder / "mysite" / "settings.py").read_text()
@@ -216,19 +214,21 @@ import importlib, os, sys
 
 sys.path = ["", *(one for one in sys.path if one not in ("", sys.argv[1]))]
 import django
-import channels.generic.http, channels.generic.websocket, msgspec, redis.asyncio  # for all forks
 from django.conf import settings
+
+contrib = [f"django.contrib.{app}" for app in ("auth", "contenttypes", "sessions")]
+settings.configure(INSTALLED_APPS=contrib)
+django.setup()
+import channels.auth, channels.generic.http, msgspec, redis.asyncio  # once for all forks
 
 for line in sys.stdin:
     folder, *modules = line.split()
     if not os.fork():
         os.chdir(folder)
-        apps = ["auth", "contenttypes", "sessions"]
-        settings.configure(INSTALLED_APPS=[
-            *(f"django.contrib.{app}" for app in apps),
-            *(m.removesuffix(".models") for m in modules if m.endswith(".models")),
-        ])
-        django.setup()
+        models = [module for module in modules if module.endswith(".models")]
+        if models:
+            own = [module.removesuffix(".models") for module in models]
+            django.apps.apps.set_installed_apps([*contrib, *own])
         for module in modules:
             importlib.import_module(module)
         print("imported", folder, flush=True)
@@ -529,11 +529,16 @@ class Sites:
         self.folder = folder
         self.stack = stack
         self.running: dict[str, Site] = {}
+        self.blank = folder / "blank"
+        self.blank.mkdir()
+        (command,) = re.findall("`python (-m django startproject .*?)`", PAGE.read_text())
+        start = [sys.executable, *command.split()]
+        subprocess.run(start, cwd=self.blank, check=True, env=environment())
 
     def running_at(self, name: str, redis_url: str) -> Site:
         if name not in self.running:
             folder = self.folder / name
-            make_project(folder, tuple(PROMISES[name]), redis_url)
+            make_project(self.blank, folder, tuple(PROMISES[name]), redis_url)
             if "routing/session" in PROMISES[name]:
                 with (folder / "mysite" / "settings.py").open("a") as settings:
                     settings.write('DATABASES["default"]["NAME"] = BASE_DIR / "missing" / "db"\n')

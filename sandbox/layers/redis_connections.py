@@ -19,9 +19,10 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from consumers.channel_layer import LAYER_SECONDS
 from sandbox.layers.drops import GapCounter
 
+ANSWER_SECONDS = 5.0
+"""How long Redis may take to answer."""
 PING_SECONDS = 5.0
 """After how long without a change of subscriptions Redis is asked whether it is there. After twice
 as long without a word from it the connection is given up."""
@@ -110,7 +111,7 @@ class Publisher(OwnedConnection):
             while True:
                 batch = [await self._waiting.get(), *take(self._waiting, BATCH)]
                 try:
-                    async with asyncio.timeout(LAYER_SECONDS):
+                    async with asyncio.timeout(ANSWER_SECONDS):
                         await self._send(batch)
                 except Exception as error:  # noqa: BLE001 # whatever it is, the next batch goes on
                     await self._connection.disconnect(nowait=True)
@@ -173,7 +174,7 @@ class Subscriber(OwnedConnection):
             return
         self._changed.put_nowait(name)
         future = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(LAYER_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             # Others may wait for the same one: it is not cancelled with the first of them.
             if failure := await asyncio.shield(self._waiting.setdefault(name, future)):
                 raise RedisConnectionError(failure)
@@ -203,7 +204,7 @@ class Subscriber(OwnedConnection):
             take(self._changed)  # a new connection is asked for all that is wanted
             connected = False
             try:
-                async with asyncio.timeout(LAYER_SECONDS):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     await self._connection.connect()
                 connected = True
                 await self._read_and_write()

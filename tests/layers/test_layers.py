@@ -95,7 +95,7 @@ async def test_a_failed_subscription_leaves_nothing_behind(
     word: bytes, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member that Redis does not subscribe in time gets an error, and is in no group."""
-    monkeypatch.setattr("sandbox.layers.redis_connections.LAYER_SECONDS", 0.2)
+    monkeypatch.setattr("sandbox.layers.redis_connections.ANSWER_SECONDS", 0.2)
     async with slow_redis(redis_url, word, 0.5, settings) as layer:
         member = Member("async-websocket", "lobby")
         assert (await member.join())["type"] == "websocket.accept"
