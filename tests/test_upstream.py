@@ -54,7 +54,7 @@ class Finding:
 
 
 def read(program: Path) -> Finding:
-    docstring = re.match(r'"""(.*?)"""', program.read_text(), re.DOTALL)
+    docstring = re.match(r'r?"""(.*?)"""', program.read_text(), re.DOTALL)
     assert docstring, program
     title, _, text = docstring[1].partition("\n\n")
     fields = dict(
