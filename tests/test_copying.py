@@ -36,6 +36,7 @@ from sandbox.processes.servers import ROOT, Server, free_port, listening
 PAGE = ROOT / "docs" / "copying.md"
 OURS = ("consumers", "routing", "sandbox")
 FILES = re.compile(r"(<!-- files: (.*?) -->\n).*?(?=<!-- /files -->)", re.DOTALL)
+INDEX = re.compile(r"(?<=<!-- index -->\n).*?(?=<!-- /index -->)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 TIMEOUT = 30.0
 
@@ -126,7 +127,19 @@ def facts(patterns: str) -> str:
 
 
 def render(page: str) -> str:
-    return FILES.sub(lambda match: f"{match[1]}{facts(match[2])}\n", page)
+    """Write again what the files say, and the list of the sections."""
+    page = FILES.sub(lambda match: f"{match[1]}{facts(match[2])}\n", page)
+    return INDEX.sub(lambda _: f"\n{index(page)}\n", page)
+
+
+def index(page: str) -> str:
+    found = re.findall(r"^### (.*?)\n.*?<!-- files: (\S+)", page, re.DOTALL | re.MULTILINE)
+    return "".join(f"- `{files}`: [{title}](#{anchor(title)})\n" for title, files in found)
+
+
+def anchor(title: str) -> str:
+    """Return what GitHub makes of a heading, to link to."""
+    return re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
 
 
 def test_the_page_says_what_goes_with_each_file() -> None:
