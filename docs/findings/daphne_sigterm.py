@@ -2,7 +2,7 @@
 
 Prints: ConnectionClosedError: no close frame received or sent; disconnect: False
 Seen with: daphne 4.2.3
-Cause: it stops the reactor, which closes all sockets.
+Cause: before it shuts down it cancels all applications.
 Workaround: routing/ending.py
 Reported: https://github.com/django/daphne/issues/38
 """

@@ -2,7 +2,7 @@ r"""Granian closes a connection without a code at a message over its cap, where 
 
 Prints: closed by the frame b'\x88\x00'
 Seen with: granian 2.8.7
-Cause: the message is an error of the connection; the cap of 16 MiB cannot be changed.
+Cause: it ends the connection as at any other error. No option changes the cap of 16 MiB.
 Workaround: none; `compare` declares the difference
 """
 

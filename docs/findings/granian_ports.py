@@ -2,7 +2,7 @@
 
 Prints: client port str, server port str
 Seen with: granian 2.8.7
-Cause: it splits the address at its colon; the specification has an integer.
+Cause: it makes text of the whole address; the ASGI specification has an integer.
 Workaround: routing/servers.py
 """
 
