@@ -250,14 +250,14 @@ def choices() -> tuple[Choice, ...]:
             (anyone | {"others": {"no"}, "listens": {"asks"}},),
         ),
         Choice(
-            "mqtt",
+            "mqtt/async",
             "A device that speaks MQTT",
             ("routing/topics.py",),
             "",
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
             ({"client": {"device"}},),
-            ("AsyncConsumer", "consumers/mqtt/async_consumer.py"),
+            ("AsyncConsumer", "consumers/mqtt/echo_async.py"),
         ),
         Choice(
             "echo/async-json-websocket",
@@ -282,15 +282,6 @@ def choices() -> tuple[Choice, ...]:
             "",
             "It needs Redis: `runworker` hears nothing from a layer in memory.",
             "docs/rooms.md#workers",
-        ),
-        Choice(
-            "bot",
-            "A bot that answers in a room",
-            ("routing/channels.py",),
-            "",
-            "It needs Redis, as every worker does.",
-            "docs/bot.md",
-            without_url=("AsyncConsumer", "consumers/bot/async_bot.py"),
         ),
     )
 

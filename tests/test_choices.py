@@ -8,6 +8,7 @@ import pytest
 
 from sandbox import choices as module
 from sandbox.choices import RESULTS, Choice, choices, choose, combinations
+from tests.test_readme import anchors
 
 ROOT = Path(__file__).parent.parent
 each = pytest.mark.parametrize("choice", choices(), ids=lambda choice: choice.id)
@@ -81,9 +82,3 @@ def test_states_nothing_that_was_not_measured(
 
     with pytest.raises(KeyError):
         choices.__wrapped__()
-
-
-def anchors(markdown: str) -> set[str]:
-    """Find what GitHub makes of each heading."""
-    headings = re.findall(r"^#+ (.*)$", markdown, flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
