@@ -164,7 +164,7 @@ def choices() -> tuple[Choice, ...]:
     return (
         Choice(
             "echo/async-websocket",
-            "Both sides send at any time, and your code never blocks",
+            "Both sides send at any time; your code never blocks",
             (ISOLATION,),
             f"{measured.echoes('echo/async-websocket')} echoes a second",
             "One call that blocks stops every connection of the process.",
@@ -173,7 +173,7 @@ def choices() -> tuple[Choice, ...]:
         ),
         Choice(
             "echo/websocket",
-            "Both sides send at any time, and your code blocks: the ORM, requests, files",
+            "Both sides send at any time; your code blocks: the ORM, requests, files",
             (ISOLATION,),
             f"{measured.echoes('echo/websocket')} echoes a second",
             "Without `isolation.py`, one that blocks for a second delays all others by "
@@ -183,7 +183,7 @@ def choices() -> tuple[Choice, ...]:
         ),
         Choice(
             "rooms/async-websocket",
-            "Clients talk to each other, and your code never blocks",
+            "Clients talk to each other; your code never blocks",
             (ISOLATION, BACKPRESSURE),
             f"{measured.deliveries('rooms/async-websocket')} messages a second reach a room of "
             f"{MEMBERS}",
@@ -194,7 +194,7 @@ def choices() -> tuple[Choice, ...]:
         ),
         Choice(
             "rooms/websocket",
-            "Clients talk to each other, and your code blocks",
+            "Clients talk to each other; your code blocks",
             (ISOLATION, BACKPRESSURE),
             f"{measured.deliveries('rooms/websocket')} messages a second reach a room of {MEMBERS}",
             "While its handler blocks, a member receives nothing; over 500 messages it loses some.",
@@ -203,7 +203,7 @@ def choices() -> tuple[Choice, ...]:
         ),
         Choice(
             "history/async-websocket",
-            "Clients talk to each other and get what they missed, and your code never blocks",
+            "Clients talk to each other, and get what they missed; your code never blocks",
             (ISOLATION, BACKPRESSURE),
             f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
             "Each message is written to the database before it is sent.",
@@ -212,7 +212,7 @@ def choices() -> tuple[Choice, ...]:
         ),
         Choice(
             "history/websocket",
-            "Clients talk to each other and get what they missed, and your code blocks",
+            "Clients talk to each other, and get what they missed; your code blocks",
             (ISOLATION, BACKPRESSURE),
             f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
             "A process holds up to `SYNC_THREADS` database connections: one for each thread.",

@@ -87,21 +87,22 @@ def _choices(_: None) -> str:
         table_row(
             one.situation,
             [
-                f"`{one.consumer}`<br>[`{_short(one.source)}`]({one.source})",
-                " ".join(f"[`{_short(path)}`]({path})" for path in one.mounted),
+                (
+                    f"`{one.consumer}`<br>{_link(one.source)}<br>"
+                    f"behind {', '.join(map(_link, one.mounted))}"
+                ),
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
         )
         for one in choices()
     ]
-    return "\n".join(
-        [*table_head("you have", ["take, and copy", "in front", "its number", "its trap"]), *rows]
-    )
+    head = table_head("you have", ["take, and copy", "its number", "its trap"])
+    return "\n".join([*head, *rows])
 
 
-def _short(path: str) -> str:
-    return "/".join(Path(path).parts[1:])
+def _link(path: str) -> str:
+    return f"[`{'/'.join(Path(path).parts[1:])}`]({path})"
 
 
 def _editions(_: None) -> str:
