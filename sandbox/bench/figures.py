@@ -1,4 +1,4 @@
-"""``python -m sandbox.bench.figures``: write the figures of docs/choosing.md and benchmarks.md.
+"""``python -m sandbox.bench.figures``: write the figures of choosing.md and others in docs/.
 
 They come from the committed results.
 
@@ -24,7 +24,9 @@ from sandbox.bench.spread import Spread, compared, ratio, ratios
 from sandbox.choices import rough
 from sandbox.processes.servers import ROOT
 
-CHOOSING, DETAILS = ROOT / "docs" / "choosing.md", ROOT / "docs" / "benchmarks.md"
+CHOOSING, DETAILS, ANATOMY = (
+    ROOT / "docs" / name for name in ("choosing.md", "benchmarks.md", "anatomy.md")
+)
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 MARKED = re.compile(
     r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
@@ -42,7 +44,7 @@ STALLED_MS = 500
 
 def main() -> None:
     report = from_json(RESULTS.read_bytes())
-    for document in (CHOOSING, DETAILS):
+    for document in (CHOOSING, DETAILS, ANATOMY):
         document.write_text(render(document.read_text(), report))
 
 
@@ -64,6 +66,11 @@ def stall(report: Report) -> str:
 def isolation(report: Report) -> str:
     """Say in Markdown what isolation costs. Raises KeyError if something was not measured."""
     return "\n".join(_price(report))
+
+
+def memory(report: Report) -> str:
+    """Say in Markdown what idle connections hold. Raises KeyError if it was not measured."""
+    return "\n".join(_idle(report))
 
 
 def details(report: Report) -> str:
@@ -183,6 +190,28 @@ def _added(added: Spread) -> str:
     return f"adds nothing that this machine can show ({ranged})"
 
 
+def _idle(report: Report) -> Iterator[str]:
+    """Have a row for each exhibit, and one for compression, a column for each server."""
+    rows: list[ConnectionsRow] = report.results["connections"]
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if BY_ID[row.exhibit].is_baseline or not BY_ID[row.exhibit].is_reference:
+            name = f"`{row.exhibit}`{', with compression' if row.compression else ''}"
+            found.setdefault(name, {})[row.server] = row.kib_each.median
+    if not found:
+        raise KeyError("connections")
+    yield from _markdown(
+        "KiB of the server's memory for each WebSocket over which nothing is sent, of "
+        f"{max(row.opened for row in rows):,}, without a session stack",
+        [f"{server.name.capitalize()} {server.version}" for server in report.servers],
+        [
+            (name, [f"{kib[it.name]:.0f}" if it.name in kib else "-" for it in report.servers])
+            for name, kib in sorted(found.items(), key=lambda row: min(row[1].values()))
+        ],
+    )
+    yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
+
+
 def _advice(report: Report) -> Iterator[str]:
     server = report.servers[0].name
     found = _Found(report, server)
@@ -269,6 +298,15 @@ def _price(report: Report) -> Iterator[str]:
     """Have a row for each type: its rate without isolation and with it, and what lies between."""
     server = report.servers[0].name
     found = _Found(report, server)
+    slower = [
+        slug
+        for slug in TYPES
+        if found.differ(f"echo/{slug}", f"stock/{slug}")
+        and found.times(f"echo/{slug}", f"stock/{slug}").median < 1
+    ]
+    answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    yield "\n" + _wrapped(f"{answer}. The same classes, as Channels leaves them and isolated:")
+    yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",
         ["as Channels leaves it (`stock`)", "isolated (`echo`)", "times as many"],
@@ -408,7 +446,13 @@ def _noise(report: Report) -> str:
     return " and ".join(ranges)
 
 
-SECTIONS = {"costs": costs, "stall": stall, "isolation": isolation, "details": details}
+SECTIONS = {
+    "costs": costs,
+    "stall": stall,
+    "isolation": isolation,
+    "memory": memory,
+    "details": details,
+}
 """By the name that stands in the mark of a document."""
 
 

@@ -7,6 +7,7 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.figures import (
+    ANATOMY,
     CHOOSING,
     COMPARED,
     DETAILS,
@@ -17,6 +18,7 @@ from sandbox.bench.figures import (
     costs,
     details,
     isolation,
+    memory,
     render,
     stall,
 )
@@ -97,7 +99,7 @@ def written(report: Report) -> str:
 def test_the_documents_show_the_committed_figures() -> None:
     """What stands between the marks is what ``sandbox.bench.figures`` writes."""
     report = from_json(RESULTS.read_bytes())
-    texts = [document.read_text() for document in (CHOOSING, DETAILS)]
+    texts = [document.read_text() for document in (CHOOSING, DETAILS, ANATOMY)]
 
     assert [render(text, report) for text in texts] == texts
     assert {mark[0] for text in texts for mark in MARKED.findall(text)} == set(SECTIONS)
@@ -175,6 +177,30 @@ def test_the_price_of_isolation_is_what_was_measured() -> None:
         "| no difference (0.82 to 1.22) |"
     ) in text
     assert "59 KiB (58 to 60) for a `WebsocketConsumer` as Channels leaves it" in text
+
+
+def test_what_isolation_slows_down_is_named() -> None:
+    """The answer says which types are slower isolated, if that is more than noise."""
+    report = made_up()
+    assert isolation(report).startswith("\nNo speed that can be measured here.")
+
+    report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
+
+    assert isolation(report).startswith("\nIt slows down `WebsocketConsumer`.")
+
+
+def test_idle_memory_is_what_was_measured() -> None:
+    """A table has the memory of each exhibit, the least first, and a dash where there is none."""
+    report = made_up()
+    report.servers.append(Server("uvicorn", "0.54.0"))
+
+    lines = [line for line in memory(report).splitlines() if line.startswith("| `")]
+
+    assert lines == [
+        "| `echo/async-websocket` | 27 | - |",
+        "| `echo/websocket` | 58 | - |",
+        "| `stock/websocket` | 59 | - |",
+    ]
 
 
 def test_types_that_differ_are_named() -> None:
