@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from sandbox import choices as module
 from sandbox.choices import RESULTS, Choice, choices, choose, combinations
@@ -67,6 +68,11 @@ def test_every_figure_is_read_from_the_results(
         assert re.sub(r"\b(\d+ ms|[\d,]+ of [\d,]+)", "#", one.trap) == re.sub(
             "7,700 ms|1 of 2", "#", other.trap
         )
+
+
+def test_a_member_loses_what_exceeds_the_capacity() -> None:
+    """The trap of a room names the number of messages that wait for a busy member."""
+    assert f"over {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())
 
 
 @pytest.mark.parametrize("missing", ["echo", "stall", "fanout", "delivery"])

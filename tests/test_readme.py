@@ -165,21 +165,22 @@ def _by_server(seen: dict[str, list[str]]) -> str:
 
 
 def _lost(_: None) -> str:
-    """Have a row for each fault, a column for each exhibit: how many messages of all were lost."""
+    """Have a row for each fault, a column for each edition: how many messages of all were lost."""
     rows = from_json((RESULTS / "delivery.json").read_bytes()).results["delivery"]
-    found = {(row.fault, row.exhibit): row for row in rows}
-    columns = list(dict.fromkeys(row.exhibit for row in rows))
+    lost, sent = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for row in rows:
+        key = row.fault, row.exhibit.partition("/")[0]
+        lost[key] += row.lost
+        sent[key] += row.lost + row.delivered
+    editions = list(dict.fromkeys(edition for _, edition in sent))
     lines = [
         table_row(
             f"{name}: {fault.sentence}",
-            [
-                f"{row.lost:,} of {row.lost + row.delivered:,}"
-                for row in (found[name, exhibit] for exhibit in columns)
-            ],
+            [f"{lost[name, one]:,} of {sent[name, one]:,}" for one in editions],
         )
         for name, fault in FAULTS.items()
     ]
-    return "\n".join([*table_head("", [f"`{one}`" for one in columns]), *lines])
+    return "\n".join([*table_head("", [f"`{one}`" for one in editions]), *lines])
 
 
 GENERATED: dict[str, Callable[[Any], str]] = {

@@ -18,15 +18,15 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
-from sandbox.bench.output.table import Table
+from sandbox.bench.output.table import Table, many
 from sandbox.bench.report import Report
 from sandbox.bench.spread import Spread, compared, ratio, ratios
 from sandbox.choices import rough
 from sandbox.processes.servers import ROOT
 
-CHOOSING, DETAILS, ANATOMY = (
-    ROOT / "docs" / name for name in ("choosing.md", "benchmarks.md", "anatomy.md")
-)
+DOCUMENTS = CHOOSING, DETAILS, *_ = [
+    ROOT / "docs" / name for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md")
+]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 MARKED = re.compile(
     r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
@@ -44,7 +44,7 @@ STALLED_MS = 500
 
 def main() -> None:
     report = from_json(RESULTS.read_bytes())
-    for document in (CHOOSING, DETAILS, ANATOMY):
+    for document in DOCUMENTS:
         document.write_text(render(document.read_text(), report))
 
 
@@ -71,6 +71,11 @@ def isolation(report: Report) -> str:
 def memory(report: Report) -> str:
     """Say in Markdown what idle connections hold. Raises KeyError if it was not measured."""
     return "\n".join(_idle(report))
+
+
+def layers(report: Report) -> str:
+    """Say in Markdown what a layer costs. Raises KeyError if it was not measured."""
+    return "\n".join(_through_layers(report))
 
 
 def details(report: Report) -> str:
@@ -101,8 +106,7 @@ class _Found:
         }
 
     def per_second(self, exhibit: str) -> str:
-        rate = self.echo[exhibit].per_second
-        return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
+        return _range(self.echo[exhibit].per_second)
 
     def kib(self, exhibit: str) -> str:
         kib = self.idle[exhibit].kib_each
@@ -116,8 +120,7 @@ class _Found:
         )
 
     def deliveries(self, layer: str, exhibit: str) -> str:
-        rate = self.rooms[layer, exhibit]
-        return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
+        return _range(self.rooms[layer, exhibit])
 
     def share(self, exhibit: str) -> Spread:
         return self.echo[exhibit].share_of_baseline
@@ -212,6 +215,36 @@ def _idle(report: Report) -> Iterator[str]:
     yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
 
 
+def _through_layers(report: Report) -> Iterator[str]:
+    """Have a row for each layer and number of processes, a column for each type."""
+    server = report.servers[0].name
+    rows: list[FanoutRow] = report.results["fanout"]
+    found = {
+        (row.layer, row.processes, row.exhibit): row.deliveries_per_second
+        for row in rows
+        if (row.server, row.members) == (server, MEMBERS)
+    }
+    if not found:
+        raise KeyError("fanout")
+    ways = list(dict.fromkeys((layer, processes) for layer, processes, _ in found))
+    yield from _markdown(
+        f"Messages a second that reach the {MEMBERS} members of a room on {server.capitalize()}, "
+        "all of them together",
+        [f"`{TYPES[slug]}`" for slug in ROOM_TYPES],
+        [
+            (
+                f"{layer}, {many(processes, 'process', 'processes')}",
+                [_range(found[layer, processes, f"rooms/{slug}"]) for slug in ROOM_TYPES],
+            )
+            for layer, processes in ways
+        ],
+    )
+
+
+def _range(rate: Spread) -> str:
+    return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
+
+
 def _advice(report: Report) -> Iterator[str]:
     server = report.servers[0].name
     found = _Found(report, server)
@@ -274,8 +307,8 @@ def _stalled(report: Report) -> Iterator[str]:
             (
                 f"`{type_}`",
                 [
-                    _milliseconds(found.stall[f"{edition}/websocket", f"{edition}/{slug}"])
-                    for edition in ("stock", "echo")
+                    _milliseconds(found.stall["stock/websocket", f"stock/{slug}"]),
+                    _milliseconds(found.stall["echo/websocket", f"echo/{slug}"]),
                 ],
             )
             for slug, type_ in TYPES.items()
@@ -451,6 +484,7 @@ SECTIONS = {
     "stall": stall,
     "isolation": isolation,
     "memory": memory,
+    "layers": layers,
     "details": details,
 }
 """By the name that stands in the mark of a document."""

@@ -7,10 +7,9 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.figures import (
-    ANATOMY,
     CHOOSING,
     COMPARED,
-    DETAILS,
+    DOCUMENTS,
     MARKED,
     RESULTS,
     SECTIONS,
@@ -18,6 +17,7 @@ from sandbox.bench.figures import (
     costs,
     details,
     isolation,
+    layers,
     memory,
     render,
     stall,
@@ -99,7 +99,7 @@ def written(report: Report) -> str:
 def test_the_documents_show_the_committed_figures() -> None:
     """What stands between the marks is what ``sandbox.bench.figures`` writes."""
     report = from_json(RESULTS.read_bytes())
-    texts = [document.read_text() for document in (CHOOSING, DETAILS, ANATOMY)]
+    texts = [document.read_text() for document in DOCUMENTS]
 
     assert [render(text, report) for text in texts] == texts
     assert {mark[0] for text in texts for mark in MARKED.findall(text)} == set(SECTIONS)
@@ -177,6 +177,13 @@ def test_the_price_of_isolation_is_what_was_measured() -> None:
         "| no difference (0.82 to 1.22) |"
     ) in text
     assert "59 KiB (58 to 60) for a `WebsocketConsumer` as Channels leaves it" in text
+
+
+def test_each_layer_has_the_rate_that_was_measured() -> None:
+    """A table has a row for each layer, with the rooms of both types."""
+    text = layers(made_up())
+
+    assert "| in memory, 1 process | 10,000 (9,000 to 11,000) | 10,000 (9,000 to 11,000) |" in text
 
 
 def test_what_isolation_slows_down_is_named() -> None:
