@@ -331,12 +331,8 @@ def _price(report: Report) -> Iterator[str]:
     """Have a row for each type: its rate without isolation and with it, and what lies between."""
     server = report.servers[0].name
     found = _Found(report, server)
-    slower = [
-        slug
-        for slug in TYPES
-        if found.differ(f"echo/{slug}", f"stock/{slug}")
-        and found.times(f"echo/{slug}", f"stock/{slug}").median < 1
-    ]
+    times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
+    slower = [slug for slug, it in times.items() if it.high < 1]
     answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
     yield "\n" + _wrapped(f"{answer}. The same classes, as Channels leaves them and isolated:")
     yield ""
