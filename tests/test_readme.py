@@ -31,7 +31,7 @@ DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT))
 )
-LONGEST_README = 180
+LONGEST_README = 200
 BLOCK = r"(?:\n```[a-z]+\n.*?```)?"
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
@@ -270,7 +270,7 @@ def test_the_readme_leads_to_every_document() -> None:
 
 
 def test_the_readme_is_one_page() -> None:
-    """The README has some 150 lines: what needs more has a page of its own."""
+    """The README has at most 200 lines: what needs more has a page of its own."""
     assert len(README.read_text().splitlines()) <= LONGEST_README
 
 
