@@ -124,9 +124,16 @@ def _conditions(_: None) -> str:
     return "\n".join([*table_head("figure", ["what it is", "experiment"]), *rows])
 
 
+def _cells() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Return what the committed result has of each server, without other versions."""
+    result = committed()
+    servers = {it["name"] for it in result["targets"] if not it["environment"]}
+    return [cell for cell in cells(result) if cell[0] in servers]
+
+
 def _matrix(edition: str) -> str:
     """Say in one sentence how one edition did on all servers, in the result that is committed."""
-    found = [it for it in cells(committed()) if it[1].startswith(f"{edition}/")]
+    found = [it for it in _cells() if it[1].startswith(f"{edition}/")]
     count = Counter(outcome["verdict"] for *_, outcome in found)
     servers = list(dict.fromkeys(server.capitalize() for server, *_ in found))
     probes = {probe["id"] for _, _, probe, _ in found}
@@ -143,7 +150,7 @@ def _seen(probes: str) -> str:
     exhibits = "tutorial/json-websocket", "echo/json-websocket"
     seen: dict[tuple[str, str], dict[str, list[str]]] = {}
     sentences = {}
-    for server, exhibit, probe, outcome in cells(committed()):
+    for server, exhibit, probe, outcome in _cells():
         if outcome["verdict"] == "n/a":
             continue
         sentences[probe["id"]] = probe["sentence"]
