@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from consumers.catalogue import CATALOGUE, Exhibit
 
@@ -286,14 +286,26 @@ def choices() -> tuple[Choice, ...]:
     )
 
 
+def conditions() -> str:
+    """Say how the figures came about."""
+    figures = _results("figures")
+    return (
+        f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, one process on one of "
+        f"{figures['machine']['cores']} cores, {CONNECTIONS} connections or a room of {MEMBERS}; "
+        "lost messages with two servers, which is no matter of speed."
+    )
+
+
+def _results(name: str) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return results
+
+
 class _Measured:
     """What the committed results say of an exhibit, in words. Methods raise KeyError."""
 
     def __init__(self) -> None:
-        figures, delivery = (
-            json.loads((RESULTS / name).read_text())["results"]
-            for name in ("figures.json", "delivery.json")
-        )
+        figures, delivery = (_results(name)["results"] for name in ("figures", "delivery"))
         self._echo = {
             row["exhibit"]: row["per_second"]
             for row in figures["echo"]

@@ -70,6 +70,14 @@ def test_every_figure_is_read_from_the_results(
         )
 
 
+def test_says_how_the_figures_came_about() -> None:
+    """The day, the machine and the load of the figures are those of the results."""
+    figures = json.loads((RESULTS / "figures.json").read_text())
+
+    assert module.conditions().startswith(f"Measured on {figures['started'][:10]} with Daphne")
+    assert f"one of {figures['machine']['cores']} cores" in module.conditions()
+
+
 def test_a_member_loses_what_exceeds_the_capacity() -> None:
     """The trap of a room names the number of messages that wait for a busy member."""
     assert f"over {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())

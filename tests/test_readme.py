@@ -19,7 +19,7 @@ from consumers.catalogue import EDITIONS, exhibits
 from sandbox.bench.conditions import figures
 from sandbox.bench.faults import FAULTS
 from sandbox.bench.output.json import from_json
-from sandbox.choices import RESULTS, choices
+from sandbox.choices import RESULTS, choices, conditions
 from sandbox.compare.output.markdown import table_head, table_row
 from sandbox.compare.output.matrix import cells, committed
 from sandbox.processes.migration import migrate
@@ -98,7 +98,7 @@ def _choices(_: None) -> str:
         for one in choices()
     ]
     head = table_head("you have", ["take, and copy", "its number", "its trap"])
-    return "\n".join([*head, *rows])
+    return "\n".join([*head, *rows, "", fill(conditions(), 100)])
 
 
 def _link(path: str) -> str:
