@@ -315,8 +315,8 @@ def _stalled(report: Report) -> Iterator[str]:
         ],
     )
     yield _wrapped(
-        f"""One process has served all {of} exhibits that were looked at. Without isolation, the
-        one that sleeps delays {stalled} of them by half a second or more in every round: all that
+        f"""All {of} exhibits that were looked at ran in that process. Without isolation, the one
+        that sleeps delayed {stalled} of them by half a second or more in every round: those that
         are mounted as Channels leaves them."""
     )
     yield ""

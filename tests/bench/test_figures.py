@@ -165,7 +165,7 @@ def test_who_waits_is_what_was_measured() -> None:
     text = " ".join(stall(made_up()).split())
 
     assert "| `AsyncWebsocketConsumer` | +900 (+880 to +950) | +1 (-3 to +7) |" in text
-    assert "delays 19 of them by half a second or more in every round" in text
+    assert "delayed 19 of them by half a second or more in every round" in text
 
 
 def test_the_price_of_isolation_is_what_was_measured() -> None:
