@@ -280,6 +280,23 @@ def test_the_readme_leads_to_every_document() -> None:
     assert links >= {str(path.relative_to(ROOT)) for path in DOCUMENTS[1:]}
 
 
+def test_each_question_is_answered_by_a_table_or_an_output() -> None:
+    """Where a question of the README leads, there is a table or a block of code."""
+    _, _, questions = README.read_text().partition("## Questions")
+    links = re.findall(r"\]\((docs/\w+\.md)(?:#([^)]*))?\)", questions)
+    assert links
+
+    for path, anchor in links:
+        section = _section(_read(path), anchor) if anchor else _read(path)
+        assert re.search(r"^(\||```)", section, flags=re.MULTILINE), f"{path}#{anchor}"
+
+
+def _section(markdown: str, anchor: str) -> str:
+    """Return what is below a heading, up to the next one of its level."""
+    sections = re.split(r"^(?=## )", markdown, flags=re.MULTILINE)
+    return next(one for one in sections if anchor in anchors(one))
+
+
 def test_the_readme_is_one_page() -> None:
     """The README has at most 200 lines: what needs more has a page of its own."""
     assert len(README.read_text().splitlines()) <= LONGEST_README
