@@ -1,4 +1,4 @@
-"""``python -m sandbox.bench.figures``: write the figures of the README and of docs/benchmarks.md.
+"""``python -m sandbox.bench.figures``: write the figures of choosing.md and others in docs/.
 
 They come from the committed results.
 
@@ -18,20 +18,25 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
-from sandbox.bench.output.table import Table
+from sandbox.bench.output.table import Table, many
 from sandbox.bench.report import Report
-from sandbox.bench.spread import Spread, ratio, ratios
+from sandbox.bench.spread import Spread, compared, ratio, ratios
+from sandbox.choices import rough
 from sandbox.processes.servers import ROOT
 
-README, DETAILS = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
+DOCUMENTS = CHOOSING, DETAILS, *_ = [
+    ROOT / "docs" / name for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md")
+]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
-MARKED = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
+MARKED = re.compile(
+    r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
+)
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
 CONNECTIONS, PAYLOAD, MEMBERS = 32, 32, 50
 SHOWN = (("echo", "rooms"), ("tuned", "tuned-rooms"))
-"""What the README's table has, each with what has rooms in the same way."""
+"""What the table of the costs has, each with what has rooms in the same way."""
 ROOM_TYPES = ("websocket", "async-websocket")
 NO_DIFFERENCE = "no difference that this machine can show"
 STALLED_MS = 500
@@ -39,13 +44,38 @@ STALLED_MS = 500
 
 def main() -> None:
     report = from_json(RESULTS.read_bytes())
-    for document, figures in ((README, summary(report)), (DETAILS, details(report))):
-        document.write_text(MARKED.sub(lambda _, it=figures: it, document.read_text()))  # type: ignore[misc] # sub passes the match alone
+    for document in DOCUMENTS:
+        document.write_text(render(document.read_text(), report))
 
 
-def summary(report: Report) -> str:
-    """Say in Markdown what decides. Raises KeyError if something was not measured."""
-    return "\n".join([*_short_advice(report), *_short_table(report), *_short_made_with(report)])
+def render(text: str, report: Report) -> str:
+    """Return a document with all its figures. Raises KeyError if something was not measured."""
+    return MARKED.sub(lambda it: f"{it[1]}{it[2]}{SECTIONS[it['section']](report)}", text)
+
+
+def costs(report: Report) -> str:
+    """Say in Markdown what each type can do. Raises KeyError if something was not measured."""
+    return "\n".join([*_short_table(report), *_short_made_with(report)])
+
+
+def stall(report: Report) -> str:
+    """Say in Markdown who waits for whom. Raises KeyError if something was not measured."""
+    return "\n".join(_stalled(report))
+
+
+def isolation(report: Report) -> str:
+    """Say in Markdown what isolation costs. Raises KeyError if something was not measured."""
+    return "\n".join(_price(report))
+
+
+def memory(report: Report) -> str:
+    """Say in Markdown what idle connections hold. Raises KeyError if it was not measured."""
+    return "\n".join(_idle(report))
+
+
+def layers(report: Report) -> str:
+    """Say in Markdown what a layer costs. Raises KeyError if it was not measured."""
+    return "\n".join(_through_layers(report))
 
 
 def details(report: Report) -> str:
@@ -76,8 +106,7 @@ class _Found:
         }
 
     def per_second(self, exhibit: str) -> str:
-        rate = self.echo[exhibit].per_second
-        return f"{_rough(rate.median)} ({_rough(rate.low)} to {_rough(rate.high)})"
+        return _range(self.echo[exhibit].per_second)
 
     def kib(self, exhibit: str) -> str:
         kib = self.idle[exhibit].kib_each
@@ -87,13 +116,11 @@ class _Found:
         row = self.echo[exhibit]
         share = row.share_of_baseline
         return (
-            f"{_rough(row.per_second.median)}, "
-            f"{share.median:.2f} ({share.low:.2f}-{share.high:.2f})"
+            f"{rough(row.per_second.median)}, {share.median:.2f} ({share.low:.2f}-{share.high:.2f})"
         )
 
     def deliveries(self, layer: str, exhibit: str) -> str:
-        rate = self.rooms[layer, exhibit]
-        return f"{_rough(rate.median)} ({_rough(rate.low)} to {_rough(rate.high)})"
+        return _range(self.rooms[layer, exhibit])
 
     def share(self, exhibit: str) -> Spread:
         return self.echo[exhibit].share_of_baseline
@@ -141,11 +168,6 @@ class _Found:
         return sum(low > STALLED_MS for low in lows), len(lows)
 
 
-def _rough(figure: float) -> str:
-    """Keep two digits: the next run has others in the third."""
-    return f"{float(f'{figure:.2g}'):,.0f}"
-
-
 def _extent(medians: list[float]) -> str:
     low, high = ratio(min(medians)), ratio(max(medians))
     return low if low == high else f"{low} to {high}"
@@ -169,6 +191,58 @@ def _added(added: Spread) -> str:
     if added.low > 0:
         return f"adds {added.median:,.0f} ms ({ranged})"
     return f"adds nothing that this machine can show ({ranged})"
+
+
+def _idle(report: Report) -> Iterator[str]:
+    """Have a row for each exhibit, and one for compression, a column for each server."""
+    rows: list[ConnectionsRow] = report.results["connections"]
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if BY_ID[row.exhibit].is_baseline or not BY_ID[row.exhibit].is_reference:
+            name = f"`{row.exhibit}`{', with compression' if row.compression else ''}"
+            found.setdefault(name, {})[row.server] = row.kib_each.median
+    if not found:
+        raise KeyError("connections")
+    yield from _markdown(
+        "KiB of the server's memory for each WebSocket over which nothing is sent, of "
+        f"{max(row.opened for row in rows):,}, without a session stack",
+        [f"{server.name.capitalize()} {server.version}" for server in report.servers],
+        [
+            (name, [f"{kib[it.name]:.0f}" if it.name in kib else "-" for it in report.servers])
+            for name, kib in sorted(found.items(), key=lambda row: min(row[1].values()))
+        ],
+    )
+    yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
+
+
+def _through_layers(report: Report) -> Iterator[str]:
+    """Have a row for each layer and number of processes, a column for each type."""
+    server = report.servers[0].name
+    rows: list[FanoutRow] = report.results["fanout"]
+    found = {
+        (row.layer, row.processes, row.exhibit): row.deliveries_per_second
+        for row in rows
+        if (row.server, row.members) == (server, MEMBERS)
+    }
+    if not found:
+        raise KeyError("fanout")
+    ways = list(dict.fromkeys((layer, processes) for layer, processes, _ in found))
+    yield from _markdown(
+        f"Messages a second that reach the {MEMBERS} members of a room on {server.capitalize()}, "
+        "all of them together",
+        [f"`{TYPES[slug]}`" for slug in ROOM_TYPES],
+        [
+            (
+                f"{layer}, {many(processes, 'process', 'processes')}",
+                [_range(found[layer, processes, f"rooms/{slug}"]) for slug in ROOM_TYPES],
+            )
+            for layer, processes in ways
+        ],
+    )
+
+
+def _range(rate: Spread) -> str:
+    return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -220,30 +294,68 @@ def _wrapped(text: str, indent: str = "") -> str:
     return fill(words, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _short_advice(report: Report) -> Iterator[str]:
+def _stalled(report: Report) -> Iterator[str]:
+    """Have a column without isolation and one with it, and a row for each type that may wait."""
     server = report.servers[0].name
     found = _Found(report, server)
-    delayed = found.stall["stock/websocket", "stock/async-websocket"].added_p99
-    yield "\n" + _wrapped(
-        f"""On {server.capitalize()}, one process on one core, {CONNECTIONS} connections, small
-        messages. In brackets: the single rounds."""
+    stalled, of = found.stalled_by("stock/websocket")
+    yield from _markdown(
+        f"While a `WebsocketConsumer` sleeps for a second on {server.capitalize()}, milliseconds "
+        "added to the 99th percentile of others",
+        ["as Channels leaves it (`stock`)", "behind `isolation.py` (`echo`)"],
+        [
+            (
+                f"`{type_}`",
+                [
+                    _milliseconds(found.stall["stock/websocket", f"stock/{slug}"]),
+                    _milliseconds(found.stall["echo/websocket", f"echo/{slug}"]),
+                ],
+            )
+            for slug, type_ in TYPES.items()
+        ],
+    )
+    yield _wrapped(
+        f"""All {of} exhibits that were looked at ran in that process. Without isolation, the one
+        that sleeps delayed {stalled} of them by half a second or more in every round: those that
+        are mounted as Channels leaves them."""
     )
     yield ""
-    for point in (
-        f"""**`AsyncWebsocketConsumer` is the one to start with**:
-        {found.per_second("echo/async-websocket")} echoes a second,
-        {found.kib("echo/async-websocket")} for an idle connection.""",
-        f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
-        {found.per_second("echo/websocket")}. Put [`routing/isolation.py`](routing/isolation.py) in
-        front: as Channels leaves it, one that blocks for a second {_added(delayed)} to the p99 of
-        the others, async consumers too.""",
-        """**The JSON types for their hooks, not for speed.** Give them a codec that answers bad
-        input: on their own they end the connection.""",
-        f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")}.""",
-        """**[The mixins of `tuned`](consumers/tuned/mixins.py) where Channels' own cost for each
-        message matters.** Copy them into your project; each says what you give up.""",
-    ):
-        yield _wrapped(f"- {point}", indent="  ")
+
+
+def _milliseconds(row: StallRow) -> str:
+    added = row.added_p99
+    return f"{added.median:+,.0f} ({added.low:+,.0f} to {added.high:+,.0f})"
+
+
+def _price(report: Report) -> Iterator[str]:
+    """Have a row for each type: its rate without isolation and with it, and what lies between."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
+    slower = [slug for slug, it in times.items() if it.high < 1]
+    answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    yield "\n" + _wrapped(f"{answer}. The same classes, as Channels leaves them and isolated:")
+    yield ""
+    yield from _markdown(
+        f"Echoes a second on {server.capitalize()}",
+        ["as Channels leaves it (`stock`)", "isolated (`echo`)", "times as many"],
+        [
+            (
+                f"`{type_}`",
+                [
+                    found.per_second(f"stock/{slug}"),
+                    found.per_second(f"echo/{slug}"),
+                    compared(found.share(f"echo/{slug}"), found.share(f"stock/{slug}")),
+                ],
+            )
+            for slug, type_ in TYPES.items()
+        ],
+    )
+    yield _wrapped(
+        f"""Memory of an idle connection: {found.kib("stock/websocket")} for a
+        `WebsocketConsumer` as Channels leaves it, {found.kib("echo/websocket")} isolated. In
+        brackets: the single rounds."""
+    )
     yield ""
 
 
@@ -327,11 +439,14 @@ def _markdown(
 
 
 def _short_made_with(report: Report) -> Iterator[str]:
+    found = _Found(report, report.servers[0].name)
     yield _wrapped(
-        f"""Of a room: messages a second that reach its members, all of them together, in `rooms`
-        and `tuned-rooms`. Measured on {report.started[:10]}, {report.machine["cores"]} cores.
-        [All figures, how to measure on your machine, and how one could be
-        misled](docs/benchmarks.md)."""
+        f"""One process on one core, {CONNECTIONS} connections, small messages; in brackets the
+        single rounds. Of a room: messages a second that reach its members, all of them together,
+        in `rooms` and `tuned-rooms`. An idle connection takes
+        {found.kib("echo/async-websocket")} with an `AsyncWebsocketConsumer` and
+        {found.kib("echo/websocket")} with a `WebsocketConsumer`. Measured on
+        {report.started[:10]}, {report.machine["cores"]} cores."""
     )
     yield ""
 
@@ -358,6 +473,17 @@ def _noise(report: Report) -> str:
         low, high = min(one.low for one in itself), max(one.high for one in itself)
         ranges.append(f"{low:.2f} to {high:.2f} on {server.name.capitalize()}")
     return " and ".join(ranges)
+
+
+SECTIONS = {
+    "costs": costs,
+    "stall": stall,
+    "isolation": isolation,
+    "memory": memory,
+    "layers": layers,
+    "details": details,
+}
+"""By the name that stands in the mark of a document."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a run found, as data: the one source of the tables, the charts and the README's figures."""
+"""What a run found, as data: the one source of the tables, the charts and the figures of docs/."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from sandbox.bench.conditions import ConditionError, figures, parse
 from sandbox.bench.experiments.echo import EchoRow
-from sandbox.bench.figures import DETAILS, README
+from sandbox.bench.figures import CHOOSING, DETAILS
 from sandbox.bench.report import Report, Server
 from sandbox.bench.run import Bench
 from sandbox.bench.spread import Spread, compared
@@ -203,7 +203,7 @@ def documented() -> list[list[str]]:
     blocks = re.compile(r"```console\n(.*?)```", re.DOTALL)
     return [
         shlex.split(command)
-        for document in (README, DETAILS)
+        for document in (CHOOSING, DETAILS)
         for block in blocks.findall(document.read_text())
         for command in commands.findall(block)
     ]
@@ -223,8 +223,8 @@ def test_documented_commands_are_accepted(
     assert raised.value.code == INTERRUPTED  # nothing was measured
 
 
-def test_documented_conditions_are_those_of_the_readme() -> None:
-    """The condition in the text of the README is one that can be read."""
-    (condition,) = re.findall(r"--fail-if '(.*?)'", README.read_text())
+def test_documented_condition_can_be_read() -> None:
+    """The condition in the text of docs/choosing.md is one that can be read."""
+    (condition,) = re.findall(r"--fail-if '(.*?)'", CHOOSING.read_text())
 
     assert parse(condition).exhibit == "tuned/websocket"

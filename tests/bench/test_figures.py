@@ -1,4 +1,4 @@
-"""The README's figures come from the committed results, and from nowhere else."""
+"""The figures of the documents come from the committed results, and from nowhere else."""
 
 import pytest
 
@@ -7,14 +7,20 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.figures import (
+    CHOOSING,
     COMPARED,
-    DETAILS,
+    DOCUMENTS,
     MARKED,
-    README,
     RESULTS,
+    SECTIONS,
     TYPES,
+    costs,
     details,
-    summary,
+    isolation,
+    layers,
+    memory,
+    render,
+    stall,
 )
 from sandbox.bench.output.json import from_json
 from sandbox.bench.report import Report, Server
@@ -71,7 +77,9 @@ def made_up() -> Report:
             server="daphne", exhibit=exhibit, asked=1000, opened=1000, per_second=around(900),
             kib_each=Spread(kib, kib - 1, kib + 1), threads_each=around(1), kib_left=around(1),
         )
-        for exhibit, kib in (("echo/websocket", 58.0), ("echo/async-websocket", 27.0))
+        for exhibit, kib in (
+            ("echo/websocket", 58.0), ("echo/async-websocket", 27.0), ("stock/websocket", 59.0),
+        )
     ]  # fmt: skip
     report.results["fanout"] = [
         FanoutRow(
@@ -88,16 +96,13 @@ def written(report: Report) -> str:
     return " ".join(details(report).split())
 
 
-def written_short(report: Report) -> str:
-    return " ".join(summary(report).split())
-
-
-def test_the_readme_shows_the_committed_figures() -> None:
-    """What stands between the markers is what ``sandbox.bench.figures`` writes."""
+def test_the_documents_show_the_committed_figures() -> None:
+    """What stands between the marks is what ``sandbox.bench.figures`` writes."""
     report = from_json(RESULTS.read_bytes())
+    texts = [document.read_text() for document in DOCUMENTS]
 
-    assert MARKED.findall(README.read_text()) == [summary(report)]
-    assert MARKED.findall(DETAILS.read_text()) == [details(report)]
+    assert [render(text, report) for text in texts] == texts
+    assert {mark[0] for text in texts for mark in MARKED.findall(text)} == set(SECTIONS)
 
 
 def test_every_figure_is_measured() -> None:
@@ -143,15 +148,66 @@ def test_rooms_are_compared_by_the_same_rule() -> None:
     assert "| `AsyncWebsocketConsumer` | 2.3 (1.88 to 2.8) |" in text
 
 
-def test_the_readme_has_the_figures_that_decide() -> None:
-    """Its table has echo and tuned on each server, with their rooms."""
-    text = written_short(made_up())
+def test_the_figures_that_decide_are_in_one_table() -> None:
+    """The table of the costs has echo and tuned on each server, with their rooms."""
+    text = " ".join(costs(made_up()).split())
 
     assert "| | Daphne, `echo` | Daphne, `tuned` |" in text
     assert "| `WebsocketConsumer` | 1,000, 0.30 (0.27-0.33) | 16,000, 0.90 (0.81-0.99) |" in text
     assert (
         "| room of 50, `WebsocketConsumer` | 10,000 (9,000 to 11,000) | 23,000 (21,000 to 25,000) |"
     ) in text
+    assert "An idle connection takes 27 KiB (26 to 28) with an `AsyncWebsocketConsumer`" in text
+
+
+def test_who_waits_is_what_was_measured() -> None:
+    """A table says what each type waits for a sync consumer, isolated and not."""
+    text = " ".join(stall(made_up()).split())
+
+    assert "| `AsyncWebsocketConsumer` | +900 (+880 to +950) | +1 (-3 to +7) |" in text
+    assert "delayed 19 of them by half a second or more in every round" in text
+
+
+def test_the_price_of_isolation_is_what_was_measured() -> None:
+    """A table has each type as Channels leaves it, and isolated."""
+    text = " ".join(isolation(made_up()).split())
+
+    assert (
+        "| `WebsocketConsumer` | 11,000 (9,900 to 12,000) | 1,000 (900 to 1,100) "
+        "| no difference (0.82 to 1.22) |"
+    ) in text
+    assert "59 KiB (58 to 60) for a `WebsocketConsumer` as Channels leaves it" in text
+
+
+def test_each_layer_has_the_rate_that_was_measured() -> None:
+    """A table has a row for each layer, with the rooms of both types."""
+    text = layers(made_up())
+
+    assert "| in memory, 1 process | 10,000 (9,000 to 11,000) | 10,000 (9,000 to 11,000) |" in text
+
+
+def test_what_isolation_slows_down_is_named() -> None:
+    """The answer says which types are slower isolated, if that is more than noise."""
+    report = made_up()
+    assert isolation(report).startswith("\nNo speed that can be measured here.")
+
+    report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
+
+    assert isolation(report).startswith("\nIt slows down `WebsocketConsumer`.")
+
+
+def test_idle_memory_is_what_was_measured() -> None:
+    """A table has the memory of each exhibit, the least first, and a dash where there is none."""
+    report = made_up()
+    report.servers.append(Server("uvicorn", "0.54.0"))
+
+    lines = [line for line in memory(report).splitlines() if line.startswith("| `")]
+
+    assert lines == [
+        "| `echo/async-websocket` | 27 | - |",
+        "| `echo/websocket` | 58 | - |",
+        "| `stock/websocket` | 59 | - |",
+    ]
 
 
 def test_types_that_differ_are_named() -> None:
@@ -173,7 +229,6 @@ def test_isolation_is_what_was_measured() -> None:
     assert "adds nothing that this machine can show (-3 to +7 ms in single rounds)" in text
     adds = "adds 900 ms (+880 to +950 ms in single rounds) to the p99 of"
     assert f"{adds} `stock/async-websocket`" in text
-    assert adds in written_short(report)
     assert "It delays 19 of the 20 exhibits in its process" in text
 
     report.results["stall"] = [
@@ -203,4 +258,4 @@ def test_nothing_is_stated_that_was_not_measured(missing: str) -> None:
     with pytest.raises(KeyError):
         details(report)
     with pytest.raises(KeyError):
-        summary(report)
+        render(CHOOSING.read_text(), report)

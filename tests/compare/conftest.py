@@ -43,7 +43,7 @@ def report() -> Report:
     return run([started("daphne")], usual(CATALOGUE))
 
 
-README_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]
+MATRIX_EXHIBITS = [one for one in CATALOGUE if one.edition.name in ("echo", "tutorial")]
 SERVERS_EXHIBITS = [
     one for one in CATALOGUE if one.edition.name == "echo" or one.id == "tutorial/websocket"
 ]
@@ -62,8 +62,8 @@ def only(exhibits: list[Exhibit], report: Report) -> Report:
 
 @pytest.fixture(scope="session")
 def readme_report(report: Report) -> Report:
-    """That part of the run on Daphne which the README shows."""
-    return only(README_EXHIBITS, report)
+    """That part of the run on Daphne which docs/matrix.md shows."""
+    return only(MATRIX_EXHIBITS, report)
 
 
 @pytest.fixture(scope="session")
@@ -93,5 +93,5 @@ def variants_report() -> Report:
 
 @pytest.fixture(scope="session")
 def servers_report(all_servers_report: Report) -> Report:
-    """That part of it which the README shows."""
+    """That part of it which docs/matrix.md shows."""
     return only(SERVERS_EXHIBITS, all_servers_report)

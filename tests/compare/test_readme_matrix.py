@@ -1,4 +1,4 @@
-"""The README's matrix is what a real run shows.
+"""The matrix of docs/matrix.md is what a real run shows.
 
 ``python -m tests.compare.test_readme_matrix`` writes it.
 """
@@ -10,23 +10,23 @@ from sandbox.compare.engine import questions
 from sandbox.compare.output.markdown import as_markdown
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
-from tests.compare.conftest import README_EXHIBITS
+from tests.compare.conftest import MATRIX_EXHIBITS
 
-README = Path(__file__).parent.parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "matrix.md"
 MATRIX = re.compile(r"(?<=<!-- matrix -->\n).*?(?=<!-- /matrix -->)", re.DOTALL)
 
 
 def test_matrix_is_what_a_run_shows(readme_report: Report) -> None:
-    """The README's matrix is what ``compare echo tutorial --markdown`` writes."""
-    (matrix,) = MATRIX.findall(README.read_text())
+    """The matrix of the page is what ``compare echo tutorial --markdown`` writes."""
+    (matrix,) = MATRIX.findall(PAGE.read_text())
 
     assert matrix.strip() == as_markdown(readme_report).strip()
 
 
 def write() -> None:
-    report = run([started("daphne")], questions(README_EXHIBITS))
+    report = run([started("daphne")], questions(MATRIX_EXHIBITS))
     assert report.is_good, report.of("differs")
-    README.write_text(MATRIX.sub(lambda _: f"\n{as_markdown(report)}\n", README.read_text()))
+    PAGE.write_text(MATRIX.sub(lambda _: f"\n{as_markdown(report)}\n", PAGE.read_text()))
 
 
 if __name__ == "__main__":

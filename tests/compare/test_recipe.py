@@ -1,4 +1,4 @@
-"""The README's recipe for a consumer of one's own, followed to the letter in a scratch copy."""
+"""CONTRIBUTING's recipe for a consumer of one's own, followed to the letter in a scratch copy."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def commands(block: str) -> list[str]:
 @pytest.fixture(scope="module")
 def blocks() -> list[str]:
     """What to do, what to add to the catalogue, and what to run then."""
-    blocks = RECIPE.findall((ROOT / "README.md").read_text())
+    blocks = RECIPE.findall((ROOT / "CONTRIBUTING.md").read_text())
     assert [language for language, _ in blocks] == ["console", "diff", "console"]
     return [dedent(block) for _, block in blocks]
 
@@ -65,7 +65,7 @@ def test_the_recipe_makes_an_edition_that_compare_knows(blocks: list[str], tree:
 
 
 def test_the_recipe_makes_a_page(tree: Path) -> None:
-    """The new exhibit has the page that the README names, with the edition's sentence."""
+    """The new exhibit has the page that the recipe names, with the edition's sentence."""
     done = run(f".venv/bin/python manage.py shell --verbosity 0 --command '{PAGE}'", tree)
 
     assert done.stdout.strip() == "200 True", done.stderr

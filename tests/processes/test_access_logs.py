@@ -19,7 +19,7 @@ QUIET = {
 @pytest.mark.parametrize("name", [name for name in QUIET if find_spec(name)])
 @pytest.mark.asyncio
 async def test_no_query_string_is_printed(name: str) -> None:
-    """Started as the README says, no server prints a token that is in a query string."""
+    """Started as docs/settings.md says, no server prints a token that is in a query string."""
     port = free_port()
     arguments = [argument.format(port=port) for argument in QUIET[name]]
     command = [sys.executable, "-m", name, *arguments, "sandbox.asgi:application"]

@@ -287,7 +287,7 @@ SPEED: tuple[Check, ...] = (
         "Speed",
         "The known request, one after another, on one connection.",
         "Over 100 ms people notice that they wait.",
-        "README.md",
+        "docs/choosing.md",
         _is_quick,
         round_trip,
         cost=Cost(connections=0, messages=0),

@@ -1,4 +1,4 @@
-"""The report as the README's tables."""
+"""The report as the tables of docs/matrix.md."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

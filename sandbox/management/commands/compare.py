@@ -38,7 +38,7 @@ OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
     "json": (as_json, "write all, to the last frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each cell"),
     "matrix": (as_document, "write what /matrix/ of the site shows"),
-    "markdown": (as_markdown, "write the tables of the README"),
+    "markdown": (as_markdown, "write the tables of docs/matrix.md"),
 }
 
 

@@ -1,0 +1,349 @@
+"""Which consumer for which situation: what the README, docs/choosing.md and /choose/ recommend.
+
+Every figure is read from the committed results of ``bench``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from consumers.catalogue import CATALOGUE, Exhibit
+
+RESULTS = Path(__file__).parent / "bench" / "results"
+SERVER, CONNECTIONS, PAYLOAD_BYTES, MEMBERS = "daphne", 32, 32, 50
+"""Which of the results are quoted."""
+ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
+ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
+BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to a question."""
+
+    value: str
+    label: str
+    note: str = ""
+    """What follows from it, whatever the other answers are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What has to be known about a situation."""
+
+    name: str
+    text: str
+    answers: tuple[Answer, ...]
+
+
+Answers: TypeAlias = dict[str, set[str]]
+"""By question, the answers that suit. A question that is missing does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A situation, and the consumer for it."""
+
+    id: str
+    """That of the exhibit to try, where there is one."""
+    situation: str
+    mounted: tuple[str, ...]
+    """The files of ``routing/`` that belong in front of it, from the project's root."""
+    figure: str
+    """Its one number, in words; empty if none was measured."""
+    trap: str
+    """What goes wrong most often, in Markdown."""
+    docs: str
+    """The section that says more, from the project's root."""
+    when: tuple[Answers, ...] = ()
+    """What leads here: any of these. Nothing does if there is none."""
+    without_url: tuple[str, str] = ("", "")
+    """Of a consumer that is no exhibit, the class of Channels and the file."""
+
+    @property
+    def exhibit(self) -> Exhibit | None:
+        return BY_ID.get(self.id)
+
+    @property
+    def consumer(self) -> str:
+        """The class of Channels."""
+        return self.exhibit.type if self.exhibit else self.without_url[0]
+
+    @property
+    def source(self) -> str:
+        """The file to copy, from the project's root."""
+        return self.exhibit.source if self.exhibit else self.without_url[1]
+
+    def suits(self, given: Mapping[str, str]) -> bool:
+        """Whether one answer to each question leads here. Raises KeyError if one is missing."""
+        return any(all(given[name] in it for name, it in one.items()) for one in self.when)
+
+
+QUESTIONS = (
+    Question(
+        "code",
+        "Does your code block, or use the ORM?",
+        (
+            Answer("awaits", "No: all that it calls can be awaited"),
+            Answer("blocks", "Yes: the ORM, requests, files, long computations"),
+        ),
+    ),
+    Question(
+        "others",
+        "Do clients talk to each other?",
+        (
+            Answer("no", "No: each talks to the server alone"),
+            Answer(
+                "yes",
+                "Yes: a chat, a dashboard, a game",
+                "With several processes set REDIS_URL: a room in memory belongs to one process.",
+            ),
+            Answer(
+                "remembered",
+                "Yes, and a client that reconnects must get what it missed",
+                "With several processes set REDIS_URL, and one DATABASE_URL for all of them.",
+            ),
+        ),
+    ),
+    Question(
+        "listens",
+        "Does the client only listen?",
+        (
+            Answer("no", "No: both sides send at any time"),
+            Answer("yes", "Yes: it receives, and sends seldom or never"),
+            Answer("asks", "No: it asks single questions, and each has one answer"),
+        ),
+    ),
+    Question(
+        "client",
+        "What is the client?",
+        (
+            Answer(
+                "browser",
+                "A browser",
+                "Pages of any site may connect to yours: routing/origin.py checks their Origin.",
+            ),
+            Answer(
+                "program",
+                "A program",
+                "A program sends no Origin or any that it likes: it has to prove who it is, for "
+                "example with a token in a header.",
+            ),
+            Answer("device", "A device that speaks MQTT"),
+        ),
+    ),
+)
+
+
+def choose(given: Mapping[str, str]) -> Choice:
+    """Find the choice for one answer to each question. Raises KeyError if one is missing."""
+    (choice,) = (one for one in choices() if one.suits(given))
+    return choice
+
+
+def combinations() -> list[dict[str, str]]:
+    """Every way to answer all questions: the answer's value by the question's name."""
+    values = [[answer.value for answer in question.answers] for question in QUESTIONS]
+    names = [question.name for question in QUESTIONS]
+    return [dict(zip(names, given, strict=True)) for given in product(*values)]
+
+
+@cache
+def choices() -> tuple[Choice, ...]:
+    """All choices, in the order they are shown. Raises KeyError if a figure was not measured."""
+    measured = _Measured()
+    anyone = {"client": {"browser", "program"}}
+    awaits, blocks = anyone | {"code": {"awaits"}}, anyone | {"code": {"blocks"}}
+    alone = {"others": {"no"}, "listens": {"no"}}
+    room = {"others": {"yes"}, "listens": {"no"}}
+    remembering = {"others": {"remembered"}, "listens": {"no"}}
+    return (
+        Choice(
+            "echo/async-websocket",
+            "Both sides send at any time; your code never blocks",
+            (ISOLATION,),
+            f"{measured.echoes('echo/async-websocket')} echoes a second",
+            "One call that blocks stops every connection of the process.",
+            "docs/choosing.md#which-connections-wait-while-one-blocks",
+            (awaits | alone,),
+        ),
+        Choice(
+            "echo/websocket",
+            "Both sides send at any time; your code blocks: the ORM, requests, files",
+            (ISOLATION,),
+            f"{measured.echoes('echo/websocket')} echoes a second",
+            "Without `isolation.py`, one that blocks for a second delays all others by "
+            f"{measured.added_by('stock/websocket', 'stock/async-websocket')}.",
+            "docs/choosing.md#which-connections-wait-while-one-blocks",
+            (blocks | alone,),
+        ),
+        Choice(
+            "rooms/async-websocket",
+            "Clients talk to each other; your code never blocks",
+            (ISOLATION, BACKPRESSURE),
+            f"{measured.deliveries('rooms/async-websocket')} messages a second reach a room of "
+            f"{MEMBERS}",
+            "A client whose connection drops misses messages: "
+            f"{measured.lost('rooms/async-websocket', 'drops')}.",
+            "docs/rooms.md",
+            (awaits | room,),
+        ),
+        Choice(
+            "rooms/websocket",
+            "Clients talk to each other; your code blocks",
+            (ISOLATION, BACKPRESSURE),
+            f"{measured.deliveries('rooms/websocket')} messages a second reach a room of {MEMBERS}",
+            "While its handler blocks, a member receives nothing; over 500 messages it loses some.",
+            "docs/rooms.md",
+            (blocks | room,),
+        ),
+        Choice(
+            "history/async-websocket",
+            "Clients talk to each other, and get what they missed; your code never blocks",
+            (ISOLATION, BACKPRESSURE),
+            f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
+            "Each message is written to the database before it is sent.",
+            "docs/rooms.md#a-room-that-remembers",
+            (awaits | remembering,),
+        ),
+        Choice(
+            "history/websocket",
+            "Clients talk to each other, and get what they missed; your code blocks",
+            (ISOLATION, BACKPRESSURE),
+            f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
+            "A process holds up to `SYNC_THREADS` database connections: one for each thread.",
+            "docs/database.md#connections",
+            (blocks | remembering,),
+        ),
+        Choice(
+            "rooms/async-http",
+            "Clients only listen, or post now and then: notifications, progress",
+            (ISOLATION, BACKPRESSURE, ENDING, ORIGIN),
+            f"{measured.lost('rooms/async-http', 'no fault')} lost while connected",
+            "Channels ends the stream when `handle` returns: use `http_request` instead.",
+            "docs/rooms.md#event-streams",
+            (
+                anyone | {"others": {"no", "yes"}, "listens": {"yes"}},
+                anyone | {"others": {"yes"}, "listens": {"asks"}},
+            ),
+        ),
+        Choice(
+            "history/async-http",
+            "Clients only listen, or post now and then, and get what they missed",
+            (ISOLATION, BACKPRESSURE, ENDING, ORIGIN),
+            f"{measured.lost('history/async-http', 'drops')} lost, with connections that drop",
+            "An `EventSource` sends `Last-Event-ID` by itself; other clients have to.",
+            "docs/rooms.md#a-room-that-remembers",
+            (anyone | {"others": {"remembered"}, "listens": {"yes", "asks"}},),
+        ),
+        Choice(
+            "echo/async-http",
+            "Single questions, each with one answer",
+            (ISOLATION, ENDING),
+            f"{measured.echoes('echo/async-http')} requests a second",
+            "Django's middleware does not reach it: no sessions, no CSRF check.",
+            "docs/choosing.md#the-five-types",
+            (anyone | {"others": {"no"}, "listens": {"asks"}},),
+        ),
+        Choice(
+            "mqtt/async",
+            "A device that speaks MQTT",
+            ("routing/topics.py",),
+            "",
+            "With QoS 1 a message may come twice.",
+            "docs/mqtt.md",
+            ({"client": {"device"}},),
+            ("AsyncConsumer", "consumers/mqtt/echo_async.py"),
+        ),
+        Choice(
+            "echo/async-json-websocket",
+            "You want hooks that decode and encode JSON",
+            (ISOLATION,),
+            f"{measured.echoes('echo/async-json-websocket')} echoes a second",
+            "As Channels leaves it, bad input, binary and empty messages end the connection.",
+            "docs/choosing.md#the-five-types",
+        ),
+        Choice(
+            "tuned/async-websocket",
+            "Channels' own cost for each message matters",
+            (ISOLATION,),
+            f"{measured.echoes('tuned/async-websocket')} echoes a second",
+            "Each mixin gives something up, and says what.",
+            "docs/anatomy.md",
+        ),
+        Choice(
+            "worker/async-json-websocket",
+            "Work that another process must do",
+            ("routing/channels.py",),
+            "",
+            "It needs Redis: `runworker` hears nothing from a layer in memory.",
+            "docs/rooms.md#workers",
+        ),
+    )
+
+
+def conditions() -> str:
+    """Say how the figures came about."""
+    figures, delivery = _results("figures"), _results("delivery")
+    clients = delivery["results"]["delivery"][0]["clients"]
+    return (
+        f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, one process on one of "
+        f"{figures['machine']['cores']} cores, {CONNECTIONS} connections or a room of {MEMBERS}; "
+        f"lost messages: {clients} clients of a room on two servers."
+    )
+
+
+def _results(name: str) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return results
+
+
+class _Measured:
+    """What the committed results say of an exhibit, in words. Methods raise KeyError."""
+
+    def __init__(self) -> None:
+        figures, delivery = (_results(name)["results"] for name in ("figures", "delivery"))
+        self._echo = {
+            row["exhibit"]: row["per_second"]
+            for row in figures["echo"]
+            if (row["server"], row["connections"], row["payload_bytes"])
+            == (SERVER, CONNECTIONS, PAYLOAD_BYTES)
+        }
+        self._stall = {
+            (row["blocker"], row["exhibit"]): row["added_p99"]
+            for row in figures["stall"]
+            if row["server"] == SERVER
+        }
+        self._fanout = {
+            row["exhibit"]: row["deliveries_per_second"]
+            for row in figures["fanout"]
+            if (row["server"], row["layer"], row["processes"], row["members"])
+            == (SERVER, "in memory", 1, MEMBERS)
+        }
+        self._delivery = {
+            (row["exhibit"], row["fault"]): row
+            for row in delivery["delivery"]
+            if row["server"] == SERVER
+        }
+
+    def echoes(self, exhibit: str) -> str:
+        return rough(self._echo[exhibit]["median"])
+
+    def deliveries(self, exhibit: str) -> str:
+        return rough(self._fanout[exhibit]["median"])
+
+    def added_by(self, blocker: str, exhibit: str) -> str:
+        return f"{rough(self._stall[blocker, exhibit]['median'])} ms"
+
+    def lost(self, exhibit: str, fault: str) -> str:
+        row = self._delivery[exhibit, fault]
+        return f"{row['lost']:,} of {row['delivered'] + row['lost']:,}"
+
+
+def rough(figure: float) -> str:
+    """Keep two digits: the next run has others in the third."""
+    return f"{float(f'{figure:.2g}'):,.0f}"
