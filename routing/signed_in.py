@@ -83,12 +83,18 @@ class Connection:
         """Read the session every so many seconds; end the connection when it has no user."""
         while not self._is_ended:
             await sleep(every)
-            if not await _is_signed_in(self._scope) and self._is_open:
-                await self._end()
+            if await _is_signed_in(self._scope) or not self._is_open:
+                continue
+            self._is_ended = True
+            if self._receiving is None:  # the consumer is at work
+                await self._close()
+            else:  # Granian does not close while a receive waits
+                task, self._receiving = self._receiving, None
+                task.cancel()
 
     async def receive(self) -> Any:
         if self._is_ended:
-            return self._disconnect_event()
+            return self._disconnect
         self._receiving = task = current_task()
         try:
             return await self._receive()
@@ -96,7 +102,8 @@ class Connection:
             if task is None or self._receiving is task:  # not cancelled by us
                 raise
             task.uncancel()
-            return self._disconnect_event()
+            await self._close()
+            return self._disconnect
         finally:
             self._receiving = None
 
@@ -109,18 +116,16 @@ class Connection:
             self._is_open = bool(event.get("more_body"))
         await self._send(event)
 
-    async def _end(self) -> None:
-        self._is_ended = True
+    async def _close(self) -> None:
         with suppress(Exception):  # the client has left
             if self._scope["type"] == "websocket":
                 await self._send({"type": "websocket.close", "code": SIGNED_OUT})
             else:
                 await self._send({"type": "http.response.body", "body": b""})
-        if self._receiving is not None:
-            task, self._receiving = self._receiving, None
-            task.cancel()
 
-    def _disconnect_event(self) -> Any:
+    @property
+    def _disconnect(self) -> Any:
+        """The event for the consumer."""
         if self._scope["type"] == "websocket":
             return {"type": "websocket.disconnect", "code": SIGNED_OUT}
         return {"type": "http.disconnect"}
