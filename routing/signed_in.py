@@ -23,8 +23,9 @@ What is given up:
 
 - For up to ``every`` seconds a connection works as before. Where one message may do harm, let its
   handler ask the database.
-- Sessions in signed cookies (``signed_cookies``) are not on the server, so that signing out cannot
-  be seen there; all else can.
+- Sessions in signed cookies (``signed_cookies``) are not on the server, so that signing out is not
+  noticed; all else is.
+- A user who came by a token of yours has no session: read the token again, in ``_read_user``.
 """
 
 import logging

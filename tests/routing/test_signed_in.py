@@ -108,7 +108,7 @@ async def test_a_socket_closes_when_its_session_ends(
     visitor = await sign_in(server)
     async with visitor.socket(path) as socket:
         await socket.send("hi")
-        assert await socket.receive(SECONDS) == "staff: False"
+        assert await socket.receive(SECONDS) == visitor.name
         await visitor.suffer(action)
 
         assert await close_code(socket) == 4401
@@ -148,7 +148,7 @@ async def test_the_user_in_the_scope_is_kept_up_to_date(server: Server) -> None:
     async with visitor.socket("/sync/") as socket, asyncio.timeout(SECONDS):
         await visitor.suffer("promote")
         reply = ""
-        while reply != "staff: True":
+        while reply != f"{visitor.name}, staff":
             await socket.send("hi")
             reply = await socket.receive(SECONDS)
 
@@ -165,9 +165,9 @@ async def test_other_connections_stay(server: Server) -> None:
         await leaving.suffer("sign out")
         assert await close_code(socket) == 4401
 
-        for open_socket in (other, anonymous):
+        for open_socket, name in ((other, staying.name), (anonymous, "a visitor")):
             await open_socket.send("hi")
-            assert await open_socket.receive(SECONDS) == "staff: False"
+            assert await open_socket.receive(SECONDS) == name
 
 
 @pytest.mark.parametrize("name", [name for name in installed() if name != "daphne"])
@@ -198,11 +198,11 @@ async def test_connections_stay_while_the_database_is_away() -> None:
             visitor = await sign_in(server)
             socket = await stack.enter_async_context(visitor.socket("/async/"))
             await socket.send("hi")
-            assert await socket.receive(SECONDS) == "staff: False"
+            assert await socket.receive(SECONDS) == visitor.name
         await log_has(server, "Sessions cannot be read, so connections stay")
         await asyncio.sleep(5 * EVERY)
         await socket.send("hi")
-        assert await socket.receive(SECONDS) == "staff: False"
+        assert await socket.receive(SECONDS) == visitor.name
 
         with cluster.running():
             await log_has(server, "Sessions can be read again")

@@ -27,6 +27,10 @@ SLOW = 2.0
 """Seconds for which the message "slow" keeps its handler."""
 
 
+def describe(user: Any) -> str:
+    return f"{user.get_username() or 'a visitor'}{', staff' if user.is_staff else ''}"
+
+
 class SyncConsumer(WebsocketConsumer):
     def connect(self) -> None:
         connection_log.connected(self.scope)
@@ -35,7 +39,7 @@ class SyncConsumer(WebsocketConsumer):
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if (text_data or bytes_data) == "slow":
             time.sleep(SLOW)
-        self.send(f"staff: {self.scope['user'].is_staff}")
+        self.send(describe(self.scope["user"]))
 
     def disconnect(self, code: int) -> None:
         connection_log.disconnected(self.scope, code)
@@ -49,7 +53,7 @@ class AsyncConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if (text_data or bytes_data) == "slow":
             await asyncio.sleep(SLOW)
-        await self.send(f"staff: {self.scope['user'].is_staff}")
+        await self.send(describe(self.scope["user"]))
 
     async def disconnect(self, code: int) -> None:
         connection_log.disconnected(self.scope, code)
