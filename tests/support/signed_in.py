@@ -107,20 +107,19 @@ def _watched(consumer: Any) -> Any:
     return ended_once(with_session(while_signed_in(consumer.as_asgi(), EVERY)))
 
 
+# Any: the stubs of path() and re_path() know Django's views only, not ASGI applications.
+sockets: list[Any] = [
+    path("sync/", _watched(SyncConsumer)),
+    path("async/", _watched(AsyncConsumer)),
+]
+users: Any = UsersConsumer.as_asgi()
+others: Any = site
+pages: list[Any] = [
+    path("stream/", _watched(StreamConsumer)),
+    path("users/", users),
+    re_path("", others),
+]
 application = isolated(
-    ProtocolTypeRouter(
-        {
-            "websocket": URLRouter(
-                [path("sync/", _watched(SyncConsumer)), path("async/", _watched(AsyncConsumer))]
-            ),
-            "http": URLRouter(
-                [
-                    path("stream/", _watched(StreamConsumer)),
-                    path("users/", UsersConsumer.as_asgi()),
-                    re_path("", site),
-                ]
-            ),
-        }
-    ),
+    ProtocolTypeRouter({"websocket": URLRouter(sockets), "http": URLRouter(pages)}),
     ThreadPoolExecutor(8),
 )
