@@ -52,6 +52,8 @@ def while_signed_in(application: Any, every: float = 30.0) -> Any:
     """Make an ASGI application that ends with its user's session; ``every`` is in seconds."""
 
     async def watched_application(scope: Any, receive: Any, send: Any) -> None:
+        if "session" not in scope:
+            raise ValueError("while_signed_in has to be behind AuthMiddlewareStack.")
         if not scope["user"].is_authenticated:
             await application(scope, receive, send)
             return

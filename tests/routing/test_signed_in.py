@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
-from routing.signed_in import _read_user
+from routing.signed_in import _read_user, while_signed_in
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import Server, installed, serve
 from sandbox.wire import ClosedError, event_stream, http, websocket
@@ -228,3 +228,13 @@ def test_a_check_changes_no_session(settings: Settings) -> None:
     ada.save()
     assert not _read_user(key).is_authenticated
     assert Session.objects.get(pk=key).session_data == stored
+
+
+@pytest.mark.asyncio
+async def test_without_a_session_it_says_what_it_needs() -> None:
+    """In front of the session, where it could check nothing, it raises with a sentence."""
+
+    async def unused() -> None: ...
+
+    with pytest.raises(ValueError, match="behind AuthMiddlewareStack"):
+        await while_signed_in(unused)({"type": "websocket"}, unused, unused)
