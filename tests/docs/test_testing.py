@@ -47,6 +47,6 @@ def test_in_memory_two_threads_lock_each_other_out(recipe: Recipe) -> None:
     settings = recipe.folder / "mysite" / "settings.py"
     lines = [line for line in settings.read_text().splitlines() if not line.startswith(IN_A_FILE)]
     settings.with_name("in_memory.py").write_text("\n".join(lines))
-    run = recipe.run(*PYTEST, "--ds=mysite.in_memory", "pitfalls/test_thread.py", "--tb=line")
+    run = recipe.run(*PYTEST, "--ds=mysite.in_memory", "pitfalls/test_thread.py", "-k", "fixture")
 
     assert "database table is locked" in run.stdout, run.stdout
