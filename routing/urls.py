@@ -17,6 +17,7 @@ from routing.isolation import CAN_ISOLATE, isolated
 from routing.origin import BrowserOriginValidator
 from routing.refusal import not_found
 from routing.session import with_session
+from routing.signed_in import while_signed_in
 from routing.static_files import static_files
 
 
@@ -48,7 +49,7 @@ def mount(exhibit: Exhibit) -> Any:
     if exhibit.protocol == "http" and exhibit.edition.origin_checked:
         application = BrowserOriginValidator(application)
     if exhibit.edition.session:
-        application = with_session(application)
+        application = with_session(while_signed_in(application, settings.SIGNED_IN_SECONDS))
     application = with_every_end(with_backpressure(ended_once(application)))
     if exhibit.protocol == "websocket":
         application = without_compression(application)

@@ -70,6 +70,7 @@ MAX_DEPTH = env.int("MAX_DEPTH", default=100, validate=validate.Range(1, 500))
 SYNC_THREADS = env.int("SYNC_THREADS", default=32, validate=validate.Range(1, 1000))
 HISTORY_KEPT = env.int("HISTORY_KEPT", default=1000, validate=validate.Range(1, 1_000_000))
 HISTORY_CHECK_SECONDS = 1.0
+SIGNED_IN_SECONDS = 2.0
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
 
 wrong: dict[str, list[str]] = {}

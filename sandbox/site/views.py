@@ -117,7 +117,8 @@ def rooms(request: HttpRequest) -> HttpResponse:
 
 def scope(request: HttpRequest) -> HttpResponse:
     cards = [_card(request, exhibit) for exhibit in _mounted(exhibits("scope"))]
-    return render(request, "site/scope.html", {"cards": cards})
+    context = {"cards": cards, "seconds": f"{settings.SIGNED_IN_SECONDS:g}"}
+    return render(request, "site/scope.html", context)
 
 
 # Each exhibit.

@@ -219,8 +219,8 @@ def test_a_room_has_a_valid_name(site: Server, room: str) -> None:
     connection.close()
 
 
-def test_scope_has_the_user_who_has_signed_in(page: Page) -> None:
-    """After a user signs in, every scope has their name, and none has the session's key."""
+def test_scope_has_the_user_until_they_sign_out(page: Page) -> None:
+    """Every scope has the name of a user who signs in, and signing out elsewhere closes it."""
     page.goto("/scope/")
     scopes = page.locator("pre code")
     expect(scopes).to_have_count(2)
@@ -235,6 +235,11 @@ def test_scope_has_the_user_who_has_signed_in(page: Page) -> None:
     for scope in scopes.all():
         expect(scope).to_contain_text('"name": "ada"')
         assert session.get("value", "?") not in scope.inner_text()
-    page.get_by_role("button", name="Sign out").click()
+    with page.context.new_page() as other:
+        other.goto("/scope/")
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("status").first).to_have_text("closed 4401: signed out")
+    page.reload()
     for scope in scopes.all():
         expect(scope).to_contain_text('"is_authenticated": false')

@@ -1,8 +1,11 @@
 // Scope: open one connection to each consumer, and show the scope that it sends back.
 
+const SIGNED_OUT = 4401;
+
 for (const element of document.querySelectorAll("[data-url]")) {
   const { url, protocol } = element.dataset;
-  const answer = protocol === "http" ? askOverHttp(url) : askOverWebSocket(url);
+  const showState = (state) => (element.querySelector(".state").textContent = state);
+  const answer = protocol === "http" ? askOverHttp(url) : askOverWebSocket(url, showState);
   answer.then(
     (text) => show(element, indented(JSON.parse(text))),
     (error) => show(element, `No answer: ${error.message}`),
@@ -13,14 +16,16 @@ async function askOverHttp(url) {
   return (await fetch(url)).text();
 }
 
-function askOverWebSocket(url) {
+// The WebSocket stays open, until the server closes it when the user has signed out.
+function askOverWebSocket(url, showState) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(new URL(url, location.href.replace(/^http/, "ws")));
-    socket.onmessage = ({ data }) => {
-      resolve(data);
-      socket.close(1000);
+    socket.onopen = () => showState("open");
+    socket.onmessage = ({ data }) => resolve(data);
+    socket.onclose = ({ code }) => {
+      showState(code === SIGNED_OUT ? `closed ${code}: signed out` : `closed ${code}`);
+      reject(new Error(`closed ${code}`));
     };
-    socket.onclose = ({ code }) => reject(new Error(`closed ${code}`));
   });
 }
 
