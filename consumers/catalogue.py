@@ -191,7 +191,6 @@ EDITIONS: dict[str, Edition] = {
             "An echo done by a consumer in another process, run by runworker.",
             probes="worker",
         ),
-        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs."),
         Edition(
             "scope",
             "What a consumer knows about its connection.",
@@ -199,6 +198,7 @@ EDITIONS: dict[str, Edition] = {
             session=True,
             answers=False,
         ),
+        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs."),
     )
 }
 """By name, in the order they are shown."""
@@ -278,18 +278,6 @@ CATALOGUE: tuple[Exhibit, ...] = (
     Exhibit("scope/async-http", "consumers.scope.async_http.ScopeConsumer"),
 )
 
-
-def exhibits(edition: str) -> tuple[Exhibit, ...]:
-    """The exhibits of one edition, in the order of the catalogue."""
-    return tuple(exhibit for exhibit in CATALOGUE if exhibit.edition.name == edition)
-
-
-WORKERS: dict[str, str] = {
-    "echo-sync": "consumers.worker.echo_sync.EchoWorker",
-    "echo-async": "consumers.worker.echo_async.EchoWorker",
-}
-"""Each channel that ``runworker`` may listen to, and the consumer that takes what comes there."""
-
 DEVICES: tuple[Exhibit, ...] = (
     Exhibit(
         "mqtt/sync",
@@ -307,3 +295,15 @@ DEVICES: tuple[Exhibit, ...] = (
 They are a list of their own because nearly all that is made from CATALOGUE is about URLs. The
 answer comes on the topic that ends with ``reply``.
 """
+
+
+def exhibits(edition: str) -> tuple[Exhibit, ...]:
+    """The exhibits of one edition, in the order of the catalogue."""
+    return tuple(one for one in (*CATALOGUE, *DEVICES) if one.edition.name == edition)
+
+
+WORKERS: dict[str, str] = {
+    "echo-sync": "consumers.worker.echo_sync.EchoWorker",
+    "echo-async": "consumers.worker.echo_async.EchoWorker",
+}
+"""Each channel that ``runworker`` may listen to, and the consumer that takes what comes there."""

@@ -70,11 +70,11 @@ def _diff(old: str, new: str) -> str:
 def _editions() -> str:
     rows = [
         f"| `{edition.name}` | {edition.sentence} | "
-        + ", ".join(f"`{e.url}`" for e in exhibits(edition.name))
+        + ", ".join(f"`{e.topic or e.url}`" for e in exhibits(edition.name))
         + " |"
         for edition in EDITIONS.values()
     ]
-    return "\n".join(["| edition | what it shows | URLs |", "|---|---|---|", *rows])
+    return "\n".join(["| edition | what it shows | URLs, or topics |", "|---|---|---|", *rows])
 
 
 def _figures() -> str:
