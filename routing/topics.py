@@ -35,7 +35,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 MOST_CONSUMERS = 1000
-MOST_WAITING = 1000
+MOST_WAITING = 2000
 """Messages that wait for one consumer."""
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of the messages that wait for one consumer."""

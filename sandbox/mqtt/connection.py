@@ -31,6 +31,9 @@ SESSION_SECONDS = 7 * 24 * 3600
 """How long a broker of MQTT 5 keeps what comes while we are away."""
 
 
+CLOSED = "it has closed the connection"
+
+
 class RefusedError(Exception):
     """The broker has not accepted the connection; the message says why."""
 
@@ -71,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = packets.Reader(LARGEST_BODY)
         self._is_busy = False
-        self._reason = "it has closed the connection"
+        self._reason = CLOSED
         # Writing.
         self._unsent: list[bytes] = []
         self._is_writable = asyncio.Event()
@@ -145,9 +148,10 @@ class Connection(asyncio.Protocol):
 
     # What the application does.
 
-    async def publish(self, message: Message) -> None:
-        """Publish, as soon as the broker takes one more. On a lost connection nothing happens.
+    async def publish(self, message: Message) -> bool:
+        """Publish, as soon as the broker takes one more; return whether that was possible.
 
+        It is not on a lost connection, nor if the broker does not take packets of that size.
         Raises ValueError for a topic that none may have.
         """
         packets.check_topic(message.topic)
@@ -160,11 +164,11 @@ class Connection(asyncio.Protocol):
                 self._largest_packet,
                 size,
             )
-            return
+            return False
         qos = min(message.qos, self._maximum_qos)
         if not qos:
             self._write(packets.publish(self.version, replace(message, qos=0)))
-            return
+            return not self.is_lost
         if not self._free:
             turn = self._loop.create_future()
             self._turns.append(turn)
@@ -178,6 +182,7 @@ class Connection(asyncio.Protocol):
             self._free -= 1
         if not self.is_lost:
             self._publish(replace(message, qos=qos, id=self._new_id()))
+        return not self.is_lost
 
     def _publish(self, message: Message, *, again: bool = False) -> None:
         packet = packets.publish(self.version, message)

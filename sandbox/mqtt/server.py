@@ -20,12 +20,13 @@ the event after it. What is not acknowledged, the broker delivers again to the n
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from sandbox.mqtt import packets
-from sandbox.mqtt.connection import Connection, RefusedError
+from sandbox.mqtt.connection import CLOSED, PORTION, Connection, RefusedError
 from sandbox.mqtt.packets import V5, V311, Message, ProtocolError
 from sandbox.mqtt.url import Broker
 
@@ -42,8 +43,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts to connect: the pause doubles, and a random part of it is waited."""
 STEADY_SECONDS = 10.0
 """How long a connection has to last before an attempt after its loss comes quickly again."""
-END_SECONDS = 0.8
-"""How long SIGTERM lets the application finish what it has been given."""
+END_SECONDS = 0.7
+"""How long ``end`` lets the application finish what it has been given."""
+LAST_SECONDS = 0.1
+"""How long what has not finished by then may take to be cancelled."""
 MOST_EVENTS = 10_000
 """How many events wait for the application; then messages of QoS 0 are dropped, as QoS 0 allows."""
 
@@ -78,9 +81,10 @@ class Server:
                 pause = FIRST_PAUSE
             await self._until_ending(asyncio.sleep(pause * random.uniform(0.5, 1)))  # noqa: S311 # no secret
             pause = min(2 * pause, LONGEST_PAUSE)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=LAST_SECONDS)
 
     async def _until_ending(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Return what the work returns, or None where ``end`` comes first, which cancels it."""
@@ -126,6 +130,8 @@ class Server:
     async def _serve(self, instance: "_Instance") -> None:
         """Run the application on a connection, until that is lost or ``end`` comes."""
         connection = instance.connection
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         task = asyncio.create_task(
             self._application(instance.scope, instance.receive, instance.send)
         )
@@ -143,7 +149,11 @@ class Server:
         elif not connection.is_lost:
             logger.error("broker %s: the application has ended", self._broker.address)
         else:
-            logger.warning("broker %s: gone: %s", self._broker.address, instance.reason)
+            why = instance.reason
+            # Before MQTT 5, and as some brokers do all the same, they do not say it themselves.
+            if why == CLOSED and loop.time() - began < STEADY_SECONDS:
+                why += f"; does another process use the client id {self._client_id!r} too?"
+            logger.warning("broker %s: gone: %s", self._broker.address, why)
         self._unacknowledged = connection.unacknowledged
         connection.close()
 
@@ -167,23 +177,24 @@ class _Instance:
         }
         self.is_lost = asyncio.Event()
         self.reason = ""
-        self._events: asyncio.Queue[Any] = asyncio.Queue()
-        self._events.put_nowait({"type": "mqtt.connect", "mqtt": {}})
+        self._events: deque[Any] = deque([{"type": "mqtt.connect", "mqtt": {}}])
+        self._arrived: asyncio.Future[None] | None = None
         self._is_ending = False
+        self._is_full = False
         self._acknowledges = False
         self._given = 0
+        self._taken = 0
 
     # What the connection calls.
 
     def give(self, message: Message) -> None:
         if self._is_ending:
             return  # at QoS 1 it is delivered again, since it is not acknowledged
-        if not message.qos and self._events.qsize() >= MOST_EVENTS:
-            if not self._is_full:
-                self._is_full = True
+        was_full, self._is_full = self._is_full, len(self._events) >= MOST_EVENTS
+        if self._is_full and not message.qos:
+            if not was_full:
                 logger.warning("too many messages wait: those of QoS 0 are dropped")
             return
-        self._is_full = False
         content = {
             "topic": message.topic,
             "payload": message.payload,
@@ -192,21 +203,23 @@ class _Instance:
         }
         if message.id:
             content["id"] = message.id
-        self._events.put_nowait({"type": "mqtt.msg", "mqtt": content})
-
-    _is_full = False
+        self._put({"type": "mqtt.msg", "mqtt": content})
 
     def lose(self, reason: str) -> None:
         self.reason = reason
         self._is_ending = True
-        while not self._events.empty():
-            self._events.get_nowait()
-        self._events.put_nowait({"type": "mqtt.disconnect", "mqtt": {"reason": LOST}})
+        self._events.clear()
+        self._put({"type": "mqtt.disconnect", "mqtt": {"reason": LOST}})
         self.is_lost.set()
 
     def finish(self) -> None:
         self._is_ending = True
-        self._events.put_nowait({"type": "mqtt.disconnect", "mqtt": {"reason": 0}})
+        self._put({"type": "mqtt.disconnect", "mqtt": {"reason": 0}})
+
+    def _put(self, event: Any) -> None:
+        self._events.append(event)
+        if self._arrived and not self._arrived.done():
+            self._arrived.set_result(None)
 
     # What the application calls.
 
@@ -214,7 +227,13 @@ class _Instance:
         if self._given:
             self.connection.acknowledge(self._given)
             self._given = 0
-        event = await self._events.get()
+        self._taken += 1
+        if self._taken % PORTION == 0:
+            await asyncio.sleep(0)  # a getter that never waits would keep the event loop
+        while not self._events:
+            self._arrived = asyncio.get_running_loop().create_future()
+            await self._arrived
+        event = self._events.popleft()
         if not self._acknowledges:
             self._given = event["mqtt"].get("id", 0)
         return event

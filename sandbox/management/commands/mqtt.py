@@ -16,6 +16,7 @@ from sandbox.management.shell import UsageError, made_environments
 from sandbox.mqtt.server import Server
 from sandbox.mqtt.url import read_url
 from sandbox.processes.amqtt import REQUIREMENT, Amqtt
+from sandbox.processes.child import terminable
 from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
 from sandbox.processes.servers import ServerError, is_free
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        with ExitStack() as stack:
+        with terminable(), ExitStack() as stack:
             url = self._started(stack) if options["broker"] else settings.MQTT_URL
             if not url:
                 raise UsageError(
