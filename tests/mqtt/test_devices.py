@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.processes.mosquitto import Mosquitto
 from tests.support.devices import Device, ServerThread, eventually, logged
-from tests.support.harness import Comparison
+from tests.support.harness import Comparison, ExhibitConnection
 from tests.support.strategies import KNOWN_FRAMES, Frame, frames
 
 a_third = settings(max_examples=max(50, settings().max_examples // 3))
@@ -28,12 +28,12 @@ def url(mosquitto: Mosquitto) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def comparison(url: str) -> Iterator[Comparison]:
-    devices = {
+    devices: dict[str, ExhibitConnection] = {
         f"{one.id} at QoS {qos}": Device(url, one.topic, qos=qos)
         for one in DEVICES
         for qos in (0, 1)
     }
-    with Comparison("over MQTT", {**devices}) as comparison:
+    with Comparison("over MQTT", devices) as comparison:
         yield comparison
 
 

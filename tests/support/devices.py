@@ -162,3 +162,11 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(TIMEOUT):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def answered(url: str, topic: str) -> None:
+    """Wait until devices are answered."""
+    async with Device(url, topic) as device, asyncio.timeout(TIMEOUT):
+        while device.messages.empty():
+            await device.send(b'{"message": "anybody there?"}')
+            await asyncio.sleep(0.1)
