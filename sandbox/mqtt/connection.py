@@ -27,6 +27,7 @@ RECEIVE_MAXIMUM = 10_000
 KEEP_ALIVE = 15
 """Seconds: a broker that does not answer is noticed after twice as long, at most."""
 CONNECT_SECONDS = 10.0
+CONNACK_SECONDS = 3.0
 SESSION_SECONDS = 7 * 24 * 3600
 """How long a broker of MQTT 5 keeps what comes while we are away."""
 
@@ -131,7 +132,8 @@ class Connection(asyncio.Protocol):
             )
         )
         try:
-            connack = await self._accepted
+            async with asyncio.timeout(CONNACK_SECONDS):
+                connack = await self._accepted
         except BaseException:
             self._abort()
             raise

@@ -117,8 +117,9 @@ class Server:
     def _say_why(self, error: Exception) -> None:
         """Log why there is no connection, unless the last attempt failed for the same reason."""
         wrong_version = isinstance(error, RefusedError) and error.code in packets.WRONG_VERSION
-        # Some brokers without MQTT 5 just close the connection.
-        if wrong_version or (isinstance(error, ConnectionResetError) and not self._has_connected):
+        # Some brokers without MQTT 5 just close the connection, or wait for what it does not have.
+        says_nothing = isinstance(error, ConnectionResetError | TimeoutError)
+        if wrong_version or (says_nothing and not self._has_connected):
             self._version = V311 if self._version == V5 else V5
             if wrong_version and self._version == V311:
                 return

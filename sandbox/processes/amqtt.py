@@ -14,7 +14,7 @@ from sandbox.processes.environments import Environment
 from sandbox.processes.mosquitto import CONNECT
 from sandbox.processes.servers import free_port, listening
 
-REQUIREMENT = "amqtt==0.12.*"
+REQUIREMENT = "amqtt==0.12.* websockets==15.0.*"
 
 
 class Amqtt:

@@ -99,7 +99,7 @@ async def test_an_empty_level_is_not_answered(url: str) -> None:
     topic = ASYNC.topic.replace("<client>", "")
     with logged("routing") as log:
         async with Device(url, ASYNC.topic) as device:
-            await device.send(HI, topic=topic)
+            await device.publish(HI, topic=topic)
             assert await device.ask(HI) == HI_BACK
     assert log.has(repr(topic), "no consumer has this topic")
 
@@ -112,7 +112,7 @@ async def test_a_retained_request_is_not_answered_again() -> None:
         async with Device(mosquitto.url, ASYNC.topic) as device:
             with ServerThread(mosquitto.url):
                 await eventually(lambda: log.has("connected"))
-                await device.send(HI, retain=True)
+                await device.publish(HI, retain=True)
                 assert await device.receive() == HI_BACK
             with ServerThread(mosquitto.url):
                 await eventually(lambda: len(log.lines) > 1)
@@ -125,6 +125,6 @@ async def test_another_client_s_name_is_answered_under_that_name(url: str) -> No
     async with Device(url, ASYNC.topic) as one, Device(url, ASYNC.topic) as other:
         await one.ask(HI)
         await other.ask(HI)
-        await one.send(b'{"message": "for the other"}', topic=other.topic)
+        await one.publish(b'{"message": "for the other"}', topic=other.topic)
         assert await other.receive() == b'{"message":"for the other"}'
         assert one.messages.empty()

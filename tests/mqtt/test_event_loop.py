@@ -52,7 +52,7 @@ async def load(broker: Mosquitto) -> None:
             assert b"too_large" in await device.ask(b"x" * size)
         for number in range(300):
             topic = ASYNC.topic.replace("<client>", f"device-{number}")
-            await device.send(HI, topic=topic)
+            await device.publish(HI, topic=topic)
         assert await device.ask(HI) == HI_BACK
     await asyncio.to_thread(broker.restart)
     async with Device(broker.url, ASYNC.topic) as device:

@@ -155,7 +155,7 @@ async def test_nothing_is_lost_over_two_restarts(
 
     async def publish() -> None:
         for payload in NUMBERED:
-            while not await device.send(payload):
+            while not await device.publish(payload):
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.0005)
 

@@ -14,7 +14,7 @@ from tests.support.asgi import TIMEOUT
 from tests.support.devices import eventually, logged
 
 pytestmark = pytest.mark.asyncio
-ACKNOWLEDGES = {"extensions": {"mqtt.ack": {}}}
+ACKNOWLEDGES: Any = {"extensions": {"mqtt.ack": {}}}
 
 
 class Recorder(AsyncConsumer):

@@ -23,11 +23,14 @@ class Device:
     Without a name it has a new one, ``topic`` ends with ``<client>/request``.
     """
 
-    def __init__(self, url: str, topic: str, *, qos: int = 1, client: str = "") -> None:
+    def __init__(
+        self, url: str, topic: str, *, qos: int = 1, client: str = "", version: int = V5
+    ) -> None:
         self.client = client or uuid4().hex
         self.topic = topic.replace("<client>", self.client)
         self.reply_topic = self.topic.replace("/request", "/reply")
         self.qos = qos
+        self.version = version
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.lost = asyncio.Event()
         self.is_there = asyncio.Event()
@@ -38,7 +41,7 @@ class Device:
     async def open(self) -> None:
         self.lost = asyncio.Event()
         self.connection = await Connection.open(
-            self._broker, self.client, V5, self._take, lambda _: self.lost.set()
+            self._broker, self.client, self.version, self._take, lambda _: self.lost.set()
         )
         self.connection.subscribe(self.reply_topic, self.qos)
 
@@ -75,11 +78,15 @@ class Device:
         if message.id:
             self.connection.acknowledge(message.id)
 
-    async def send(self, frame: Frame, *, topic: str = "", retain: bool = False) -> bool:
+    async def publish(self, frame: Frame, *, topic: str = "", retain: bool = False) -> bool:
+        """Publish a request, or on another topic; return whether the connection was there."""
         payload = frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame
         return await self.connection.publish(
             Message(topic or self.topic, payload, self.qos, retain)
         )
+
+    async def send(self, frame: Frame) -> None:
+        await self.publish(frame)
 
     async def message(self) -> Message:
         async with asyncio.timeout(TIMEOUT):
@@ -164,9 +171,9 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def answered(url: str, topic: str) -> None:
+async def answered(url: str, topic: str, *, version: int = V5) -> None:
     """Wait until devices are answered."""
-    async with Device(url, topic) as device, asyncio.timeout(TIMEOUT):
+    async with Device(url, topic, version=version) as device, asyncio.timeout(TIMEOUT):
         while device.messages.empty():
             await device.send(b'{"message": "anybody there?"}')
             await asyncio.sleep(0.1)

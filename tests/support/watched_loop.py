@@ -52,7 +52,7 @@ class Watch:
             if cpu > SECONDS or (took > SECONDS and waited):
                 watch.too_long.append(f"{handle!r} took {took:.4f} s, {cpu:.4f} s of the processor")
 
-        asyncio.Handle._run = _run  # type: ignore[method-assign] # noqa: SLF001 # see above
+        asyncio.Handle._run = _run  # type: ignore[assignment, method-assign] # noqa: SLF001 # see above
 
 
 def _waits() -> int:

@@ -12,9 +12,9 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from sandbox.management.shell import UsageError, made_environments
+from sandbox.management.shell import INTERRUPTED, UsageError, made_environments
 from sandbox.mqtt.server import Server
-from sandbox.mqtt.url import read_url
+from sandbox.mqtt.url import Broker, read_url
 from sandbox.processes.amqtt import REQUIREMENT, Amqtt
 from sandbox.processes.child import terminable
 from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
@@ -46,24 +46,29 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        with terminable(), ExitStack() as stack:
-            url = self._started(stack) if options["broker"] else settings.MQTT_URL
-            if not url:
-                raise UsageError(
-                    "There is no broker: set MQTT_URL, such as mqtt://127.0.0.1:1883, or start one "
-                    "with --broker."
-                )
-            broker = read_url(url)
-            self.stdout.write(f"Serving the broker at {broker.address}. Quit with CONTROL-C.")
-            loop = asyncio.new_event_loop()
-            server = Server(get_default_application(), broker, options["client_id"])
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, server.end)
-            loop.run_until_complete(server.run())
+        try:
+            with terminable(), ExitStack() as stack:
+                url = self._started(stack) if options["broker"] else settings.MQTT_URL
+                if not url:
+                    raise UsageError(
+                        "There is no broker: set MQTT_URL, such as mqtt://127.0.0.1:1883, or start "
+                        "one with --broker."
+                    )
+                self._serve(read_url(url), options["client_id"])
+        except KeyboardInterrupt as error:
+            raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
         # A thread that is still busy would keep the process: a consumer that sleeps, for one.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+    def _serve(self, broker: Broker, client_id: str) -> None:
+        server = Server(get_default_application(), broker, client_id)
+        loop = asyncio.new_event_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.end)
+        self.stdout.write(f"Serving the broker at {broker.address}. Quit with CONTROL-C.")
+        loop.run_until_complete(server.run())
 
     def _started(self, stack: ExitStack) -> str:
         """Start a broker, until the stack is closed; return its URL."""
