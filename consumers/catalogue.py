@@ -56,6 +56,8 @@ class Exhibit:
     """URL path without the leading slash, in the syntax of ``django.urls.path``."""
     aliases: tuple[str, ...] = ()
     """Further routes to the same consumer."""
+    topic: str = ""
+    """Of a device: where it publishes its requests, with ``<client>`` for its name."""
 
     @property
     def edition(self) -> Edition:
@@ -77,14 +79,16 @@ class Exhibit:
 
     @property
     def is_async(self) -> bool:
-        return self.slug.startswith("async-") or not self.is_consumer
+        return self.slug.partition("-")[0] == "async" or not self.is_consumer
 
     @property
     def kind(self) -> Literal["sync", "async"]:
         return "async" if self.is_async else "sync"
 
     @property
-    def protocol(self) -> Literal["http", "websocket"]:
+    def protocol(self) -> Literal["http", "mqtt", "websocket"]:
+        if self.topic:
+            return "mqtt"
         return "http" if self.slug.endswith("http") else "websocket"
 
     @property
@@ -194,6 +198,7 @@ EDITIONS: dict[str, Edition] = {
             session=True,
             answers=False,
         ),
+        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs."),
     )
 }
 """By name, in the order they are shown."""
@@ -273,10 +278,28 @@ CATALOGUE: tuple[Exhibit, ...] = (
     Exhibit("scope/async-http", "consumers.scope.async_http.ScopeConsumer"),
 )
 
+DEVICES: tuple[Exhibit, ...] = (
+    Exhibit(
+        "mqtt/sync",
+        "consumers.mqtt.echo_sync.EchoConsumer",
+        topic="sandbox/echo-sync/<client>/request",
+    ),
+    Exhibit(
+        "mqtt/async",
+        "consumers.mqtt.echo_async.EchoConsumer",
+        topic="sandbox/echo/<client>/request",
+    ),
+)
+"""The exhibits that have a topic, and no URL: those of devices, which speak MQTT.
+
+They are a list of their own because nearly all that is made from CATALOGUE is about URLs. The
+answer comes on the topic that ends with ``reply``.
+"""
+
 
 def exhibits(edition: str) -> tuple[Exhibit, ...]:
     """The exhibits of one edition, in the order of the catalogue."""
-    return tuple(exhibit for exhibit in CATALOGUE if exhibit.edition.name == edition)
+    return tuple(one for one in (*CATALOGUE, *DEVICES) if one.edition.name == edition)
 
 
 WORKERS: dict[str, str] = {

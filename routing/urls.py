@@ -53,10 +53,10 @@ def mount(exhibit: Exhibit) -> Any:
     application = with_every_end(with_backpressure(ended_once(application)))
     if exhibit.protocol == "websocket":
         application = without_compression(application)
-    return _isolated(application) if exhibit.edition.isolated else application
+    return isolated_where_possible(application) if exhibit.edition.isolated else application
 
 
-def _isolated(application: Any) -> Any:
+def isolated_where_possible(application: Any) -> Any:
     """Isolate where that can be done: ``compare --with`` also runs versions that cannot."""
     return isolated(application, THREADS) if CAN_ISOLATE else application
 
@@ -80,7 +80,9 @@ websocket_urlpatterns = _patterns("websocket", {"": not_found})
 http_urlpatterns = _patterns(
     "http",
     {
-        f"^{settings.STATIC_URL.lstrip('/')}": _isolated(static_files(django_application)),
-        "": _isolated(ended_once(django_application)),
+        f"^{settings.STATIC_URL.lstrip('/')}": isolated_where_possible(
+            static_files(django_application)
+        ),
+        "": isolated_where_possible(ended_once(django_application)),
     },
 )

@@ -13,11 +13,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
 django.setup(set_prefix=False)  # before anything that imports a model
 
 from routing.channels import channel_names  # noqa: E402 # needs the apps
+from routing.devices import topics  # noqa: E402 # needs the apps
 from routing.host import HostValidator  # noqa: E402 # needs the apps
 from routing.origin import BrowserOriginValidator  # noqa: E402 # needs the apps
 from routing.prefix import under_prefix  # noqa: E402 # needs the apps
 from routing.proxy import behind_proxy  # noqa: E402 # needs the apps
 from routing.servers import as_specified  # noqa: E402 # needs the apps
+from routing.topics import TopicRouter  # noqa: E402 # needs the apps
 from routing.urls import http_urlpatterns, websocket_urlpatterns  # noqa: E402 # needs the apps
 from sandbox.apps import report_memory, report_redis  # noqa: E402 # needs the apps
 from sandbox.database.waiting import limit_waiting  # noqa: E402 # needs the apps
@@ -28,6 +30,7 @@ application = HostValidator(
             "http": URLRouter(http_urlpatterns),
             "websocket": BrowserOriginValidator(URLRouter(websocket_urlpatterns)),
             "channel": ChannelNameRouter(channel_names),
+            "mqtt": TopicRouter(topics),
         }
     )
 )

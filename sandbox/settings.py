@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from consumers.contract import Limits
 from sandbox.database.url import read_url
 from sandbox.layers.redis_url import check_url
+from sandbox.mqtt.url import read_url as read_mqtt_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -24,6 +25,16 @@ def is_redis_url(url: str) -> None:
     except ValueError as error:
         raise ValidationError(
             f"Not the URL of a Redis, such as redis://127.0.0.1:6379/0: {error}."
+        ) from None
+
+
+def is_mqtt_url(url: str) -> None:
+    try:
+        if url:
+            read_mqtt_url(url)
+    except ValueError as error:
+        raise ValidationError(
+            f"Not the URL of a broker, such as mqtt://127.0.0.1:1883: {error}."
         ) from None
 
 
@@ -72,6 +83,7 @@ HISTORY_KEPT = env.int("HISTORY_KEPT", default=1000, validate=validate.Range(1, 
 HISTORY_CHECK_SECONDS = 1.0
 SIGNED_IN_SECONDS = 2.0
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
+MQTT_URL = env.str("MQTT_URL", default="", validate=is_mqtt_url)
 
 wrong: dict[str, list[str]] = {}
 try:
@@ -212,6 +224,7 @@ LOGGING = {
     "loggers": {
         "consumers": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "routing": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "sandbox.mqtt": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         "psycopg.pool": {"level": "ERROR"},  # it warns of every attempt during an outage
     },
 }

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from pytest_django import DjangoDbBlocker
 
+from sandbox.processes.mosquitto import NO_PROGRAM as NO_MOSQUITTO
+from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
 from sandbox.processes.redis import NO_PROGRAM, Redis, find_server
 from sandbox.processes.servers import Server, serve
 from tests.support.harness import examples_tried
@@ -118,12 +120,28 @@ def daphne_port(daphne: Server) -> int:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:
     """A Redis of our own, that a test may kill."""
-    if not find_server():
-        if os.environ.get("CI"):
-            pytest.fail(NO_PROGRAM)
-        pytest.skip(NO_PROGRAM)
+    needs(find_server(), NO_PROGRAM)
     with Redis() as redis:
         yield redis
+
+
+@pytest.fixture(scope="session")
+def mosquitto_program() -> None:
+    """Let tests be skipped where there is no Mosquitto."""
+    needs(find_mosquitto(), NO_MOSQUITTO)
+
+
+@pytest.fixture(scope="module")
+def mosquitto(mosquitto_program: None) -> Iterator[Mosquitto]:  # noqa: ARG001 # it skips
+    """A Mosquitto that lets everybody in."""
+    with Mosquitto() as mosquitto:
+        yield mosquitto
+
+
+def needs(program: str | None, reason: str) -> None:
+    """Skip a test where a program of the system is missing; in CI it fails."""
+    if not program:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="module")

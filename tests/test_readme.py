@@ -109,11 +109,11 @@ def _editions(_: None) -> str:
     rows = [
         table_row(
             f"`{edition.name}`",
-            [edition.sentence, ", ".join(f"`{e.url}`" for e in exhibits(edition.name))],
+            [edition.sentence, ", ".join(f"`{e.topic or e.url}`" for e in exhibits(edition.name))],
         )
         for edition in EDITIONS.values()
     ]
-    return "\n".join([*table_head("edition", ["what it shows", "URLs"]), *rows])
+    return "\n".join([*table_head("edition", ["what it shows", "URLs, or topics"]), *rows])
 
 
 def _conditions(_: None) -> str:

@@ -43,6 +43,7 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
         ("DATABASE_URL", "nowhere"),
         ("ROOT_PATH", "app/"),
         ("BEHIND_PROXY", "perhaps"),
+        ("MQTT_URL", "broker:1883"),
     ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from consumers.catalogue import CATALOGUE, EDITIONS
+from consumers.catalogue import CATALOGUE
 from sandbox.compare.differences import Difference
 from sandbox.compare.engine import Cell, Target
 from sandbox.compare.observations import OneOf
@@ -241,7 +241,7 @@ def cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any],
 def outdated(result: Mapping[str, Any]) -> str:
     """Say what a result has not of the present probes and exhibits, or too much; else nothing."""
     now = {
-        "edition": list(EDITIONS),
+        "edition": list(dict.fromkeys(exhibit.edition.name for exhibit in CATALOGUE)),
         "exhibit": [exhibit.id for exhibit in CATALOGUE],
         "probe": list(
             dict.fromkeys(probe.id for name in TABLES for probe in table(name) if probe.by_default)

@@ -1,0 +1,28 @@
+"""The async consumer of a topic: it takes the events of a protocol that is not the web's."""
+
+from asyncio import sleep
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.conf import settings
+
+from consumers import connection_log
+from consumers.contract import decode
+from consumers.mqtt.replies import reply
+
+
+class EchoConsumer(AsyncConsumer):
+    async def mqtt_connect(self, _event: Any) -> None:
+        connection_log.connected(self.scope)
+
+    async def mqtt_msg(self, event: Any) -> None:
+        connection_log.received(self.scope)
+        request = decode(event["mqtt"]["payload"], settings.LIMITS)
+        if request.delay:
+            await sleep(request.delay)
+        await self.send(reply(self.scope, event["mqtt"], request))
+
+    async def mqtt_disconnect(self, _event: Any) -> None:
+        connection_log.disconnected(self.scope)
+        raise StopConsumer

@@ -1,0 +1,283 @@
+"""The protocol server, and all that can happen to its broker."""
+
+import asyncio
+import os
+import re
+import signal
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from consumers.catalogue import DEVICES, Exhibit
+from sandbox.mqtt import connection, server
+from sandbox.processes.mosquitto import KEEPS, Mosquitto
+from sandbox.processes.servers import ROOT, free_port
+from tests.support.devices import Device, Log, ServerThread, eventually, logged
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("mosquitto_program")]
+each_device = pytest.mark.parametrize("exhibit", DEVICES, ids=lambda exhibit: exhibit.id)
+HI, HI_BACK = b'{"message": "hi"}', b'{"message":"hi"}'
+(ASYNC,) = (one for one in DEVICES if one.is_async)
+NUMBERED = [b'{"message":%d}' % number for number in range(2000)]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with logged("sandbox.mqtt", "consumers", "routing") as log:
+        yield log
+
+
+@pytest.fixture
+def broker() -> Iterator[Mosquitto]:
+    """One that does not run yet."""
+    broker = Mosquitto()
+    yield broker
+    broker.__exit__()
+
+
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(
+    broker: Mosquitto, log: Log
+) -> None:
+    """It is said once that there is no broker, and devices are answered when one has come."""
+    with ServerThread(broker.url):
+        await eventually(lambda: log.has("no connection", "trying again"))
+        await asyncio.sleep(0.5)
+        assert len(log.lines) == 1
+        await asyncio.to_thread(broker.start)
+        async with Device(broker.url, ASYNC.topic) as device:
+            await eventually(lambda: log.has("connected, MQTT 5"))
+            assert await device.ask(HI) == HI_BACK
+
+
+@pytest.mark.parametrize("session", ["kept", "lost"])
+async def test_a_broker_that_comes_back_has_its_subscriptions(
+    broker: Mosquitto, log: Log, session: str
+) -> None:
+    """After a broker has gone and come back, with its sessions or without, devices are answered."""
+    broker.start()
+    with ServerThread(broker.url):
+        device = Device(broker.url, ASYNC.topic)
+        await eventually(lambda: log.has("a new session"))
+        async with device:
+            assert await device.ask(HI) == HI_BACK
+            broker.stop()
+            await device.lost.wait()
+        await eventually(lambda: log.has("gone"))
+        if session == "lost":
+            broker.forget()
+        await asyncio.to_thread(broker.start)
+        word = {"kept": "the session from before", "lost": "a new session"}[session]
+        await eventually(lambda: "connected" in log.lines[-1] and word in log.lines[-1])
+        async with device:
+            await device.send(b'{"message": 2}')
+            while await device.receive() != b'{"message":2}':
+                pass  # at QoS 1, the first one once more
+    assert sum(line.endswith(" connect") for line in log.lines) == 2
+    assert sum(line.endswith(" disconnect") for line in log.lines) == 2
+
+
+async def test_a_broker_that_freezes_is_noticed(
+    broker: Mosquitto, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that says nothing any more is taken for gone after twice the keep alive."""
+    monkeypatch.setattr(connection, "KEEP_ALIVE", 1)
+    broker.start()
+    with ServerThread(broker.url):
+        await eventually(lambda: log.has("connected"))
+        os.kill(broker.pid, signal.SIGSTOP)
+        await eventually(lambda: log.has("gone", "it does not answer"))
+        os.kill(broker.pid, signal.SIGCONT)
+        await eventually(lambda: log.lines[-1].endswith("with the session from before"))
+
+
+async def test_a_wrong_password_is_said_and_tried_again(log: Log) -> None:
+    """A broker that refuses the password gets a line, without the password, and is tried again."""
+    with Mosquitto(users={"echo": "right-secret"}) as broker:
+        wrong = broker.url.replace("//", "//echo:wrong-secret@")
+        with ServerThread(wrong):
+            await eventually(lambda: log.has("no connection", "not authorized", "trying again"))
+            await eventually(lambda: broker.log().count("not authorised") > 1)
+        with ServerThread(broker.url.replace("//", "//echo:right-secret@")):
+            await eventually(lambda: log.has("connected"))
+    assert len(log.lines) == 2
+    assert not log.has("secret")
+
+
+async def test_what_the_broker_does_not_allow_is_said(log: Log) -> None:
+    """The first reply that an ACL does not let through gets a line in the log."""
+    acl = ["user echo", "topic read #", "user device", "topic #"]
+    with (
+        Mosquitto(users={"echo": "a", "device": "b"}, acl=acl) as broker,
+        ServerThread(broker.url.replace("//", "//echo:a@")),
+    ):
+        await eventually(lambda: log.has("connected"))
+        async with Device(broker.url.replace("//", "//device:b@"), ASYNC.topic) as device:
+            await device.send(HI)
+            await device.send(HI)
+            await eventually(lambda: log.has(device.reply_topic, "not authorized"))
+    assert sum("not authorized" in line for line in log.lines) == 1
+
+
+async def test_the_second_of_two_with_one_client_id_is_named(broker: Mosquitto, log: Log) -> None:
+    """Who loses the session to another process with the same client id finds that in the log."""
+    broker.start()
+    with ServerThread(broker.url, client_id="one"):
+        await eventually(lambda: log.has("connected"))
+        with ServerThread(broker.url, client_id="one"):
+            await eventually(
+                lambda: log.has("gone", "does another process use the client id 'one' too")
+            )
+
+
+async def test_over_the_broker_s_limit_there_is_no_reply_and_nothing_ends(log: Log) -> None:
+    """What the broker drops is not answered; what it would not take as a reply gets a line."""
+    settings = [*KEEPS, "max_packet_size 1000"]
+    with Mosquitto(settings=settings) as broker, ServerThread(broker.url):
+        await eventually(lambda: log.has("connected"))
+        async with Device(broker.url, ASYNC.topic) as device:
+            grows = b'{"message":[' + b",".join([b"1e15"] * 150) + b"]}"
+            await device.send(grows)
+            assert await device.ask(HI) == HI_BACK
+    assert log.has(device.reply_topic, "not published", "1000 bytes")
+
+
+@each_device
+async def test_nothing_is_lost_over_two_restarts(
+    broker: Mosquitto, log: Log, exhibit: Exhibit
+) -> None:
+    """Of 2,000 messages at QoS 1, published while the broker restarts twice, each is answered."""
+    broker.start()
+    device = Device(broker.url, exhibit.topic)
+    answered: set[bytes] = set()
+
+    async def publish() -> None:
+        for payload in NUMBERED:
+            while not await device.publish(payload):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.0005)
+
+    async def collect() -> None:
+        while len(answered) < len(NUMBERED):
+            answered.add((await device.messages.get()).payload)
+
+    async def restart() -> None:
+        for count in (len(NUMBERED) // 4, len(NUMBERED) // 2):
+            while len(answered) < count:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(broker.restart)
+
+    with ServerThread(broker.url):
+        await eventually(lambda: log.has("connected"))
+        staying = asyncio.create_task(device.stay())
+        await device.is_there.wait()
+        async with asyncio.timeout(90):
+            await asyncio.gather(publish(), collect(), restart())
+        staying.cancel()
+        await device.close()
+    assert answered == set(NUMBERED)
+    assert sum("gone" in line for line in log.lines) == 2
+
+
+@each_device
+async def test_a_server_that_ends_answers_what_it_has_taken(
+    broker: Mosquitto, log: Log, exhibit: Exhibit
+) -> None:
+    """What a server has no time to finish, the next one answers: nothing is lost."""
+    broker.start()
+    async with (
+        Device(broker.url, exhibit.topic) as device,
+        Device(broker.url, exhibit.topic) as slow,
+    ):
+        with ServerThread(broker.url, client_id="one"):
+            await eventually(lambda: log.has("connected"))
+            await slow.send(b'{"message": 1, "delay": 1}')
+            await slow.send(b'{"message": 2, "delay": 0.01}')
+            for payload in NUMBERED[:100]:
+                await device.send(payload)
+            assert await device.receive() == NUMBERED[0]
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+        assert slow.messages.empty()
+        with ServerThread(broker.url, client_id="one"):
+            assert [await slow.receive() for _ in range(2)] == [
+                b'{"message":1}',
+                b'{"message":2}',
+            ]
+            assert {await device.receive() for _ in NUMBERED[1:100]} == set(NUMBERED[1:100])
+
+
+async def test_what_waits_while_no_server_runs_is_answered(broker: Mosquitto, log: Log) -> None:
+    """Requests at QoS 1 wait in the session of a server that is not running."""
+    broker.start()
+    with ServerThread(broker.url, client_id="one"):
+        await eventually(lambda: log.has("connected"))
+    async with Device(broker.url, ASYNC.topic) as device:
+        await device.send(HI)
+        await asyncio.sleep(0.1)
+        assert device.messages.empty()
+        with ServerThread(broker.url, client_id="one"):
+            assert await device.receive() == HI_BACK
+
+
+async def test_the_connection_can_be_encrypted(
+    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An mqtts:// broker is reached with TLS, and one whose certificate is unknown is refused."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    port = free_port()
+    listener = [
+        f"listener {port} 127.0.0.1",
+        f"certfile {tmp_path / 'cert.pem'}",
+        f"keyfile {tmp_path / 'key.pem'}",
+    ]
+    url = f"mqtts://localhost:{port}"
+    with Mosquitto(settings=[*KEEPS, *listener]):
+        with ServerThread(url):
+            await eventually(lambda: log.has("no connection", "certificate"))
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+        with ServerThread(url):
+            async with Device(url, ASYNC.topic) as device:
+                await eventually(lambda: log.has("connected"))
+                assert await device.ask(HI) == HI_BACK
+
+
+async def test_an_application_that_fails_is_said(broker: Mosquitto, log: Log) -> None:
+    """An application that ends is an error in the log, and runs again on the next connection."""
+
+    async def failing(_scope: object, _receive: object, _send: object) -> None:
+        raise ArithmeticError
+
+    broker.start()
+    with ServerThread(broker.url, failing):
+        await eventually(lambda: sum("connected" in line for line in log.lines) > 1)
+    assert log.has("the application has failed")
+    assert server.FIRST_PAUSE < server.LONGEST_PAUSE
+
+
+async def test_the_acl_of_the_documentation_keeps_devices_apart(log: Log) -> None:
+    """With it each device is answered on topics of its own name, and no other can ask for it."""
+    document = (ROOT / "docs" / "mqtt.md").read_text()
+    (acl,) = re.findall(r"```text\n(user echo\n.*?)```", document, re.DOTALL)
+    users = dict.fromkeys(("echo", "one", "two"), "secret")
+    with Mosquitto(users=users, acl=acl.splitlines()) as broker:
+        urls = {user: broker.url.replace("//", f"//{user}:secret@") for user in users}
+        with ServerThread(urls["echo"]):
+            await eventually(lambda: log.has("connected"))
+            async with (
+                Device(urls["one"], ASYNC.topic, client="one") as one,
+                Device(urls["two"], ASYNC.topic, client="two") as two,
+            ):
+                two.connection.subscribe(one.reply_topic, 1)
+                await two.publish(b'{"message": "not mine"}', topic=one.topic)
+                for device in (one, two):
+                    assert await device.ask(HI) == HI_BACK
+                    assert device.messages.empty()
