@@ -108,6 +108,10 @@ class Exhibit:
         """The path a client asks for in that room."""
         return "/" + re.sub("<.*?>", room, self.routes[0])
 
+    def topic_of(self, client: str) -> str:
+        """Where a device of that name publishes its requests."""
+        return self.topic.replace("<client>", client)
+
     @property
     def source(self) -> str:
         """The file that holds the consumer, from the project's root."""
@@ -198,7 +202,7 @@ EDITIONS: dict[str, Edition] = {
             session=True,
             answers=False,
         ),
-        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs."),
+        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs.", probes="mqtt"),
     )
 }
 """By name, in the order they are shown."""

@@ -1,0 +1,68 @@
+"""Starting the exhibits of devices: a broker, and the protocol server that answers them."""
+
+import asyncio
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from consumers.catalogue import DEVICES, Exhibit
+from sandbox.compare.probe import HI, HI_BACK
+from sandbox.compare.session import Session
+from sandbox.processes.environments import Environment
+from sandbox.processes.mosquitto import CONNECT, Mosquitto, find_mosquitto
+from sandbox.processes.servers import STARTUP_SECONDS, Server, ServerError, listening
+
+NAMES = ("mosquitto",)
+"""What may be named as the server of exhibits that are topics."""
+ANSWER_SECONDS = 0.5
+"""How long to wait for an answer before asking again: the subscription may not be there yet."""
+
+
+@contextmanager
+def serving(
+    environment: Mapping[str, str] | None = None, venv: Environment | None = None
+) -> Iterator[tuple[str, Server]]:
+    """Run a Mosquitto and the protocol server on it until the block ends.
+
+    Gives the URL of the broker, and the protocol server. ``environment`` is added to this process's
+    own variables; ``venv`` is where the protocol server runs, unless here. Raises ServerError.
+    """
+    venv = venv or Environment()
+    with Mosquitto() as broker:
+        command = [venv.python, "manage.py", "mqtt"]
+        variables = {**(environment or {}), "MQTT_URL": broker.url}
+        with listening("mqtt", command, broker.port, CONNECT, environment=variables) as server:
+            with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
+                thread.submit(asyncio.run, _wait_for_answers(broker.url, server)).result()
+            yield broker.url, replace(server, name="mosquitto", venv=venv)
+
+
+async def _wait_for_answers(url: str, server: Server) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    for exhibit in DEVICES:
+        while not await is_answered(exhibit, url):
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                raise ServerError(
+                    f"manage.py mqtt does not answer on {exhibit.topic}. Its log:\n{server.log()}"
+                )
+
+
+async def is_answered(exhibit: Exhibit, url: str) -> bool:
+    """Ask once. Raises OSError."""
+    async with Session(exhibit, url) as session:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await session.ask(HI) == HI_BACK
+    return False
+
+
+def version() -> str:
+    """The version of the Mosquitto that is started here."""
+    command = [str(find_mosquitto()), "-h"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # ours
+    found = re.search(r"mosquitto version (\S+)", printed.stdout)
+    return found[1] if found else ""
