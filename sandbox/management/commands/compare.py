@@ -181,7 +181,9 @@ def _check_servers(exhibits: Sequence[Exhibit], servers: Sequence[str], url: str
     known = BROKERS if devices else NAMES
     for server in servers:
         if server not in known and (devices or server in BROKERS):
-            raise UsageError(f"{server} does not serve {exhibits[0].id}: {', '.join(known)} does.")
+            raise UsageError(
+                f"{server} does not serve {exhibits[0].id}: choose from {', '.join(known)}."
+            )
     if url is not None and is_broker != bool(devices):
         needed = "a broker, such as mqtt://127.0.0.1:1883" if devices else "a server"
         raise UsageError(f"{exhibits[0].id} needs the URL of {needed}.")
