@@ -86,8 +86,13 @@ class Exhibit:
         return "async" if self.is_async else "sync"
 
     @property
+    def is_device(self) -> bool:
+        """Whether its clients are devices: they reach it by a topic of a broker, and by no URL."""
+        return bool(self.topic)
+
+    @property
     def protocol(self) -> Literal["http", "mqtt", "websocket"]:
-        if self.topic:
+        if self.is_device:
             return "mqtt"
         return "http" if self.slug.endswith("http") else "websocket"
 

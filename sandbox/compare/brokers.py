@@ -12,6 +12,7 @@ from dataclasses import replace
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.compare.probe import HI
 from sandbox.compare.session import Session
+from sandbox.mqtt.url import PORTS
 from sandbox.processes.environments import Environment
 from sandbox.processes.mosquitto import CONNECT, Mosquitto, find_mosquitto
 from sandbox.processes.servers import STARTUP_SECONDS, Server, ServerError, listening
@@ -49,6 +50,11 @@ async def _wait_for_answers(url: str, server: Server) -> None:
                 raise ServerError(
                     f"manage.py mqtt does not answer on {exhibit.topic}. Its log:\n{server.log()}"
                 )
+
+
+def has_url(url: str) -> bool:
+    """Whether it is a broker's, as its scheme says."""
+    return url.partition(":")[0] in PORTS
 
 
 async def is_answered(exhibit: Exhibit, url: str) -> bool:

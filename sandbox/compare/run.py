@@ -67,7 +67,7 @@ def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
 @contextmanager
 def deployed(url: str, server: str | None = None) -> Iterator[Target]:
     """Look at a deployment that is running already. Raises UnreachableError."""
-    if url.startswith(("mqtt:", "mqtts:")):
+    if brokers.has_url(url):
         yield _behind_broker(url)
         return
     url = re.sub("^ws", "http", url).rstrip("/")

@@ -121,7 +121,7 @@ class Session:
         return self._devices[on]
 
     async def send(self, payload: Payload, on: int = 1) -> None:
-        if self.exhibit.protocol == "mqtt":
+        if self.exhibit.is_device:
             device = await self.device(on)
             await device.publish(self.exhibit.topic_of(device.client_id), _joined(payload), QOS)
             return
@@ -138,14 +138,14 @@ class Session:
             await connection.send(payload)
 
     async def receive(self, on: int = 1) -> Observation:
-        if self.exhibit.protocol == "mqtt":
+        if self.exhibit.is_device:
             message = await (await self.device(on)).receive()
             return observed(message.payload.decode(errors="backslashreplace"))
         return observed(await (await self.websocket(on)).receive())
 
     async def ask(self, payload: Payload, on: int = 1) -> Observation:
         """Make one request in the exhibit's own protocol."""
-        if self.exhibit.protocol == "mqtt":
+        if self.exhibit.is_device:
             await self.send(payload, on)
             return await self.receive(on)
         if self.exhibit.protocol == "websocket":

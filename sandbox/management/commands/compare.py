@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from consumers.catalogue import CATALOGUE, DEVICES, EDITIONS, Exhibit
+from sandbox.compare import brokers
 from sandbox.compare.against import UnreadableError, read
 from sandbox.compare.against import against as compare_with
 from sandbox.compare.autobahn import MissingSuiteError
-from sandbox.compare.brokers import NAMES as BROKERS
 from sandbox.compare.engine import questions
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
@@ -174,17 +174,16 @@ def _check_servers(exhibits: Sequence[Exhibit], servers: Sequence[str], url: str
 
     Raises UsageError.
     """
-    devices = [one.id for one in exhibits if one.protocol == "mqtt"]
-    is_broker = url is not None and url.startswith("mqtt")
+    devices = [one.id for one in exhibits if one.is_device]
     if devices and len(devices) < len(exhibits):
         raise UsageError(f"{', '.join(devices)} are compared by themselves: they have no URL.")
-    known = BROKERS if devices else NAMES
+    known = brokers.NAMES if devices else NAMES
     for server in servers:
-        if server not in known and (devices or server in BROKERS):
+        if server not in known and (devices or server in brokers.NAMES):
             raise UsageError(
                 f"{server} does not serve {exhibits[0].id}: choose from {', '.join(known)}."
             )
-    if url is not None and is_broker != bool(devices):
+    if url is not None and brokers.has_url(url) != bool(devices):
         needed = "a broker, such as mqtt://127.0.0.1:1883" if devices else "a server"
         raise UsageError(f"{exhibits[0].id} needs the URL of {needed}.")
     return known[0]
