@@ -22,9 +22,11 @@ from django.conf import settings
 
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import starting_a_server
-from sandbox.bench.exhibits import APPLICATION, Exhibit
+from sandbox.bench.exhibits import APPLICATION, BARE_CLIENT, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.bench.plan import SMALL
+from sandbox.compare import brokers
+from sandbox.compare.brokers import PROTOCOL_SERVER
 from sandbox.processes.environments import Environment, column
 from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis, find_server
@@ -170,6 +172,12 @@ def started(  # noqa: PLR0913 # all but the server have a default
         }
         if migrated:
             migrate(everything["DATABASE_URL"], venv=venv)
+        if server in brokers.NAMES:
+            program = ("-m", application) if application == BARE_CLIENT else PROTOCOL_SERVER
+            with starting():
+                running = stack.enter_context(brokers.serving(everything, venv, program))
+            yield running
+            return
         with starting():
             running = stack.enter_context(
                 serve(

@@ -4,7 +4,7 @@ import asyncio
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,27 +19,31 @@ from sandbox.processes.servers import STARTUP_SECONDS, Server, ServerError, list
 
 NAMES = ("mosquitto",)
 """What may be named as the server of exhibits that are topics."""
+PROTOCOL_SERVER = ("manage.py", "mqtt")
 ANSWER_SECONDS = 0.5
 """How long to wait for an answer before asking again: the subscription may not be there yet."""
 
 
 @contextmanager
 def serving(
-    environment: Mapping[str, str] | None = None, venv: Environment | None = None
-) -> Iterator[tuple[str, Server]]:
-    """Run a Mosquitto and the protocol server on it until the block ends.
+    environment: Mapping[str, str] | None = None,
+    venv: Environment | None = None,
+    program: Sequence[str] = PROTOCOL_SERVER,
+) -> Iterator[Server]:
+    """Run a Mosquitto, and what answers devices on it, until the block ends.
 
-    Gives the URL of the broker, and the protocol server. ``environment`` is added to this process's
-    own variables; ``venv`` is where the protocol server runs, unless here. Raises ServerError.
+    What it gives is the process that answers, at the URL of the broker. ``environment`` is added to
+    this process's own variables; ``venv`` is where the ``program`` runs, unless here. Raises
+    ServerError.
     """
     venv = venv or Environment()
     with Mosquitto() as broker:
-        command = [venv.python, "manage.py", "mqtt"]
+        command = [venv.python, *program]
         variables = {**(environment or {}), "MQTT_URL": broker.url}
-        with listening("mqtt", command, broker.port, CONNECT, environment=variables) as server:
+        with listening("mosquitto", command, broker.port, CONNECT, environment=variables) as server:
             with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
                 thread.submit(asyncio.run, _wait_for_answers(broker.url, server)).result()
-            yield broker.url, replace(server, name="mosquitto", venv=venv)
+            yield replace(server, venv=venv, scheme="mqtt", version_of_its_own=_version())
 
 
 async def _wait_for_answers(url: str, server: Server) -> None:
@@ -48,7 +52,7 @@ async def _wait_for_answers(url: str, server: Server) -> None:
         while not await is_answered(exhibit, url):
             if server.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerError(
-                    f"manage.py mqtt does not answer on {exhibit.topic}. Its log:\n{server.log()}"
+                    f"Nothing is answered on {exhibit.topic}. The log:\n{server.log()}"
                 )
 
 
@@ -67,7 +71,7 @@ async def is_answered(exhibit: Exhibit, url: str) -> bool:
     return False
 
 
-def version() -> str:
+def _version() -> str:
     """The version of the Mosquitto that is started here."""
     command = [str(find_mosquitto()), "-h"]
     printed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # ours

@@ -41,19 +41,13 @@ def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
             "DEBUG": "1",  # the stock edition is mounted
             "LOG_LEVEL": "INFO",  # disconnects are logged
         }
-        if server in brokers.NAMES:
-            with brokers.serving(variables, venv) as (url, running):
-                yield Target(
-                    server,
-                    brokers.version(),
-                    url,
-                    running.log,
-                    running.venv.requirements,
-                    running.venv.versions,
-                )
-            return
         migrate(variables["DATABASE_URL"], venv=venv)
-        with serve(server, environment=variables, venv=venv) as running:
+        serving = (
+            brokers.serving(variables, venv)
+            if server in brokers.NAMES
+            else serve(server, environment=variables, venv=venv)
+        )
+        with serving as running:
             yield Target(
                 server,
                 running.version,

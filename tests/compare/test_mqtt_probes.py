@@ -22,8 +22,8 @@ DEVICES = 2
 @pytest.fixture(scope="module")
 def broker_url(mosquitto_program: None) -> Iterator[str]:  # noqa: ARG001 # it skips
     """A broker on which the devices are answered."""
-    with brokers.serving({"LOG_LEVEL": "WARNING"}) as (url, _):
-        yield url
+    with brokers.serving({"LOG_LEVEL": "WARNING"}) as server:
+        yield server.url
 
 
 def refusal(*arguments: str) -> str:

@@ -1,5 +1,6 @@
 """``connections``: what idle WebSockets cost a new server, and what they leave behind."""
 
+from asyncio import gather
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ import psutil
 
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import connections_at_most
-from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
+from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
 from sandbox.bench.experiment import Experiment, Figure, Row, Step
 from sandbox.bench.load import first_reply, request
 from sandbox.bench.output.charts import Bar, Bars
@@ -56,6 +57,7 @@ class Connections(Experiment[ConnectionsRow]):
     """Each round starts a server; the numbers of connections are reached one after another."""
 
     row = ConnectionsRow
+    takes_devices = True
     turns: dict[tuple[str, bool, int], list[tuple[Wave, float]]]
     """By exhibit, whether clients offer compression, and connections asked."""
     columns = (
@@ -83,7 +85,7 @@ class Connections(Experiment[ConnectionsRow]):
         return self.testbed.exhibits
 
     def steps(self) -> Iterator[Step]:
-        sockets = [exhibit for exhibit in self.exhibits if exhibit.scheme == "ws"]
+        sockets = [one for one in self.exhibits if one.scheme == "ws" or one.is_device]
         exhibits = without_doubles(sockets, with_codec=False)
         turns = [(exhibit, False) for exhibit in exhibits]
         if self.testbed.server + COMPRESSING in VARIANTS:
@@ -113,6 +115,8 @@ class Connections(Experiment[ConnectionsRow]):
                 began, already = perf_counter(), len(connections)
                 missing = min(asked, connections_at_most()) - already
                 more, _ = await connect(url, missing, compression=compression)
+                if exhibit.is_device:  # until it has asked, only the broker knows of it
+                    await gather(*(first_reply(one, request(SMALL)) for one in more))
                 took = perf_counter() - began
                 connections += more
                 await idle(process)
@@ -158,11 +162,11 @@ class Connections(Experiment[ConnectionsRow]):
     @staticmethod
     def title(row: ConnectionsRow) -> str:
         how = WITH_COMPRESSION if row.compression else ""
-        return f"idle WebSockets on {row.server}{how}, and what is left when they are closed"
+        return f"idle {_clients(row)} on {row.server}{how}, and what is left when they are closed"
 
     @classmethod
     def where(cls, row: ConnectionsRow) -> str:
-        return f"{row.opened:,} idle WebSockets on {row.server}"
+        return f"{row.opened:,} idle {_clients(row)} on {row.server}"
 
     @classmethod
     def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
@@ -185,6 +189,10 @@ class Connections(Experiment[ConnectionsRow]):
                 if row.asked == largest
             ],
         )
+
+
+def _clients(row: ConnectionsRow) -> str:
+    return "devices" if BY_ID[row.exhibit].is_device else "WebSockets"
 
 
 def _memory(process: psutil.Process) -> float:

@@ -42,6 +42,7 @@ class Echo(Experiment[EchoRow]):
     """Closed loop; in every turn an exhibit and the baseline take slices one after the other."""
 
     row = EchoRow
+    takes_devices = True
     turns: dict[tuple[int, int, str], list[tuple[Sample, Sample]]]
     columns = (
         Column("per second", lambda row: f"{row.per_second.median:,.0f}"),
