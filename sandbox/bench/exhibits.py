@@ -67,7 +67,9 @@ class Exhibit:
     @property
     def waits(self) -> bool:
         """Whether it waits for a ``delay``."""
-        return self.entry is None or self.entry.edition.keeps_contract
+        if self.entry is None:
+            return self.application != BARE_CLIENT
+        return self.entry.edition.keeps_contract
 
     @property
     def slug(self) -> str:
@@ -161,4 +163,4 @@ def _cost(exhibit: Exhibit) -> object:
     """The same class costs the same where it is mounted in the same way."""
     if exhibit.entry is None:
         return exhibit.id
-    return exhibit.entry.consumer, exhibit.entry.edition.isolated
+    return exhibit.entry.consumer, exhibit.entry.edition.isolated, exhibit.scheme

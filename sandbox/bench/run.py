@@ -19,7 +19,7 @@ from sandbox.bench.experiment import Step
 from sandbox.bench.experiments import experiment
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.plan import Plan
-from sandbox.bench.report import Ceiling, Refused, Report, Server
+from sandbox.bench.report import IN_FRONT, IN_FRONT_OF_DEVICES, Ceiling, Refused, Report, Server
 from sandbox.bench.testbed import Testbed, UnmeasurableError, started
 from sandbox.compare.engine import Target, compare, questions
 from sandbox.compare.needs import missing
@@ -59,13 +59,15 @@ class Bench:
         self.venvs = venvs
         self.servers, self.experiments, self.exhibits = servers, experiments, exhibits
         self.plan, self.progress = plan, progress
+        with_broker = any(one.is_device for one in exhibits)
         self.report = Report(
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(*CLIENT),
             machine=machine(),
-            cores=cores.where(),
+            cores=cores.where(with_broker=with_broker),
             rounds=plan.rounds,
             seconds_each=plan.seconds,
+            in_front=IN_FRONT_OF_DEVICES if with_broker else IN_FRONT,
         )
 
     def run(self) -> None:

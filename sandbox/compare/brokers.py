@@ -26,24 +26,32 @@ ANSWER_SECONDS = 0.5
 
 @contextmanager
 def serving(
+    environment: Mapping[str, str] | None = None, venv: Environment | None = None
+) -> Iterator[Server]:
+    """Run a Mosquitto, and the protocol server on it, until the block ends. Raises ServerError."""
+    with Mosquitto() as broker, answering(broker, environment, venv) as server:
+        yield server
+
+
+@contextmanager
+def answering(
+    broker: Mosquitto,
     environment: Mapping[str, str] | None = None,
     venv: Environment | None = None,
     program: Sequence[str] = PROTOCOL_SERVER,
 ) -> Iterator[Server]:
-    """Run a Mosquitto, and what answers devices on it, until the block ends.
+    """Run what answers devices on a broker until the block ends. Its URL is that of the broker.
 
-    What it gives is the process that answers, at the URL of the broker. ``environment`` is added to
-    this process's own variables; ``venv`` is where the ``program`` runs, unless here. Raises
-    ServerError.
+    ``environment`` is added to this process's own variables; ``venv`` is where the ``program``
+    runs, unless here. Raises ServerError.
     """
     venv = venv or Environment()
-    with Mosquitto() as broker:
-        command = [venv.python, *program]
-        variables = {**(environment or {}), "MQTT_URL": broker.url}
-        with listening("mosquitto", command, broker.port, CONNECT, environment=variables) as server:
-            with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
-                thread.submit(asyncio.run, _wait_for_answers(broker.url, server)).result()
-            yield replace(server, venv=venv, scheme="mqtt", version_of_its_own=_version())
+    command = [venv.python, *program]
+    variables = {**(environment or {}), "MQTT_URL": broker.url}
+    with listening("mosquitto", command, broker.port, CONNECT, environment=variables) as server:
+        with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
+            thread.submit(asyncio.run, _wait_for_answers(broker.url, server)).result()
+        yield replace(server, venv=venv, scheme="mqtt", version_of_its_own=_version())
 
 
 async def _wait_for_answers(url: str, server: Server) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import psutil
 
+from routing.topics import MOST_CONSUMERS
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import connections_at_most
 from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
@@ -100,6 +101,11 @@ class Connections(Experiment[ConnectionsRow]):
                     partial(self.turn, exhibit, compression=compression),
                 )
 
+    def asked(self, exhibit: Exhibit) -> list[int]:
+        """List how many connections are reached; devices beyond the limit have no consumer."""
+        most = MOST_CONSUMERS if exhibit.is_device else self.plan.idle[-1]
+        return sorted({min(count, most) for count in self.plan.idle})
+
     async def turn(self, exhibit: Exhibit, *, compression: bool) -> None:
         server = self.testbed.server + (COMPRESSING if compression else "")
         with started(server, exhibit.application, venv=self.testbed.venv) as running:
@@ -111,7 +117,7 @@ class Connections(Experiment[ConnectionsRow]):
             memory, threads = _memory(process), process.num_threads()
             connections: list[Connection] = []
             waves = []
-            for asked in self.plan.idle:
+            for asked in self.asked(exhibit):
                 began, already = perf_counter(), len(connections)
                 missing = min(asked, connections_at_most()) - already
                 more, _ = await connect(url, missing, compression=compression)
@@ -133,7 +139,7 @@ class Connections(Experiment[ConnectionsRow]):
             await idle(process)
             left = _memory(process) - memory
             await disconnect(warm)
-        for asked, wave in zip(self.plan.idle, waves, strict=True):
+        for asked, wave in zip(self.asked(exhibit), waves, strict=True):
             self.turns[exhibit.id, compression, asked].append((wave, left))
 
     def rows(self) -> list[ConnectionsRow]:
