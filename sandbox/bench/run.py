@@ -188,7 +188,7 @@ async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
 async def _ceilings(plan: Plan, schemes: Iterable[str]) -> list[Ceiling]:
     found = []
     payload = request(plan.usual_size)
-    with _trivial_servers() as urls:
+    with trivial_servers() as urls:
         for scheme in sorted(schemes, reverse=True):
             url = urls[scheme]
             connections, _ = await connect(url, plan.usual)
@@ -203,7 +203,8 @@ async def _ceilings(plan: Plan, schemes: Iterable[str]) -> list[Ceiling]:
 
 
 @contextmanager
-def _trivial_servers() -> Iterator[dict[str, str]]:
+def trivial_servers() -> Iterator[dict[str, str]]:
+    """Run them; give their URLs by scheme."""
     with ExitStack() as stack:
         with cores.starting_a_server():
             process = stack.enter_context(
