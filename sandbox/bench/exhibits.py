@@ -105,9 +105,9 @@ BY_ID = {exhibit.id: exhibit for exhibit in (*MEASURABLE, *DEVICES)}
 GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
+    *ISOLATIONS,
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
     "bare",
-    *ISOLATIONS,
 )
 """The editions, frameworks and isolations, in the order in which they are shown."""
 
