@@ -86,8 +86,13 @@ class Exhibit:
         return "async" if self.is_async else "sync"
 
     @property
+    def is_device(self) -> bool:
+        """Whether its clients are devices: they reach it by a topic of a broker, and by no URL."""
+        return bool(self.topic)
+
+    @property
     def protocol(self) -> Literal["http", "mqtt", "websocket"]:
-        if self.topic:
+        if self.is_device:
             return "mqtt"
         return "http" if self.slug.endswith("http") else "websocket"
 
@@ -107,6 +112,10 @@ class Exhibit:
     def url_in(self, room: str) -> str:
         """The path a client asks for in that room."""
         return "/" + re.sub("<.*?>", room, self.routes[0])
+
+    def topic_of(self, client: str) -> str:
+        """Where a device of that name publishes its requests."""
+        return self.topic.replace("<client>", client)
 
     @property
     def source(self) -> str:
@@ -198,7 +207,7 @@ EDITIONS: dict[str, Edition] = {
             session=True,
             answers=False,
         ),
-        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs."),
+        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs.", probes="mqtt"),
     )
 }
 """By name, in the order they are shown."""

@@ -1,6 +1,6 @@
 """The client: connections so cheap that the server is the slower side.
 
-Both kinds are driven by callbacks: waking a task for each reply would cost more than the reply.
+All kinds are driven by callbacks: waking a task for each reply would cost more than the reply.
 """
 
 import asyncio
@@ -9,17 +9,25 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from secrets import token_hex
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from consumers.mqtt.replies import reply_topic
+from sandbox.bench.exhibits import MQTT
+from sandbox.mqtt import packets
+from sandbox.mqtt.packets import V311, Message
+
 CONNECT_SECONDS = 30.0
 CONNECTS_AT_ONCE = 32
 CONNECT_ERRORS = (OSError, TimeoutError, WSError)
 COMPRESSION = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
 """What Chromium and Firefox send."""
+LARGEST_REPLY = 1 << 20
+"""Bytes of an MQTT packet."""
 RESET = struct.pack("ii", 1, 0)
 """The option SO_LINGER with which closing a socket resets its connection."""
 
@@ -54,7 +62,11 @@ async def connect(
             try:
                 connections.append(
                     await (
-                        _http(url) if url.startswith("http:") else _websocket(url, headers=headers)
+                        _mqtt(url)
+                        if url.startswith("mqtt")
+                        else _http(url)
+                        if url.startswith("http:")
+                        else _websocket(url, headers=headers)
                     )
                 )
             except CONNECT_ERRORS:
@@ -267,4 +279,61 @@ async def _http(url: str) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: HttpConnection(where.netloc, where.path), host, int(port)
         )
+    return connection
+
+
+class MqttConnection(asyncio.Protocol):
+    """A device: its requests are published, and the replies come on the topic next to theirs."""
+
+    def __init__(self, topic: str, qos: int) -> None:
+        self.on_reply: Callable[[bytes], None] = _ignore_reply
+        self.on_lost: Callable[[], None] = _ignore_loss
+        self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._name = f"bench-{token_hex(8)}"
+        self._topic, self._qos = topic.replace("<client>", self._name), qos
+        self._id = 0
+        self._reader = packets.Reader(LARGEST_REPLY)
+
+    def send(self, payload: bytes) -> None:
+        self._id = self._id % packets.LARGEST_ID + 1
+        message = Message(self._topic, payload, self._qos, retain=False, id=self._id)
+        self._transport.write(packets.publish(V311, message))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(
+            packets.connect(V311, self._name, keep_alive=0, clean=True)
+            + packets.subscribe(V311, 1, reply_topic(self._topic), self._qos)
+        )
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        for packet in self._reader.packets(len(data)):
+            if packet.type == packets.PUBLISH:
+                message = packets.read_publish(packet, V311)
+                if message.qos:
+                    self._transport.write(packets.puback(message.id))
+                self.on_reply(message.payload)
+            elif packet.type == packets.SUBACK:
+                self.subscribed.set_result(None)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.subscribed.done():
+            self.subscribed.set_exception(ConnectionError("the broker closed the connection"))
+        self.on_lost()
+
+
+async def _mqtt(url: str) -> Connection:
+    where = urlsplit(url)
+    host, _, port = where.netloc.partition(":")
+    async with asyncio.timeout(CONNECT_SECONDS):
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: MqttConnection(where.path[1:], MQTT.index(where.scheme)), host, int(port)
+        )
+        await connection.subscribed
     return connection

@@ -31,6 +31,16 @@ def starting_a_server() -> Iterator[None]:
 
 
 @contextmanager
+def starting_a_broker() -> Iterator[None]:
+    """Have what is started in this block share the core of this process.
+
+    What answers through the broker is measured, and so has the other core for itself.
+    """
+    _pin(CLIENT_CORE)
+    yield
+
+
+@contextmanager
 def starting_several_processes() -> Iterator[None]:
     """Have what is started in this block share all cores but that of this process."""
     if ARE_APART:
@@ -61,9 +71,10 @@ def unpin() -> None:
         os.sched_setaffinity(0, CORES)
 
 
-def where() -> str:
+def where(*, with_broker: bool = False) -> str:
     if ARE_APART:
-        return f"server on core {SERVER_CORE}, client on core {CLIENT_CORE}"
+        client = "client and broker" if with_broker else "client"
+        return f"server on core {SERVER_CORE}, {client} on core {CLIENT_CORE}"
     return "server and client on whatever core the system gave them"
 
 

@@ -6,31 +6,42 @@ from typing import TypeVar
 
 from consumers import catalogue
 from consumers.catalogue import CATALOGUE, EDITIONS
+from consumers.catalogue import DEVICES as TOPICS
 
 T = TypeVar("T")
 
 APPLICATION = "sandbox.asgi:application"
+BARE_CLIENT = "sandbox.bench.bare_client"
 PEERS = ("starlette", "fastapi", "blacksheep")
 ISOLATIONS = ("thread-each", "pool")
 """Of the experiment database, which has "stock" too."""
 SCHEMES = {"websocket": "ws", "http": "http"}
+MQTT = ("mqtt-qos0", "mqtt-qos1")
+"""Schemes of our own: the topics of a broker, by their QoS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """An exhibit of the catalogue, or the echo of another framework, which has no ``entry``."""
+    """An exhibit of the catalogue, or the echo of something else, which has no ``entry``."""
 
     id: str
     path: str
     scheme: str
-    """Of its URL: ``ws`` or ``http``."""
+    """Of its URL: ``ws`` or ``http``, or one of MQTT."""
     application: str = APPLICATION
-    """What a server runs to have it."""
+    """What a server runs to have it; for a topic, what answers there."""
     entry: catalogue.Exhibit | None = None
 
     @property
     def is_baseline(self) -> bool:
-        return self.entry is not None and self.entry.edition.is_baseline
+        if self.entry is None:
+            return self.application == BARE_CLIENT
+        return self.entry.edition.is_baseline
+
+    @property
+    def is_device(self) -> bool:
+        """Whether a broker stands between the client and what answers."""
+        return self.scheme in MQTT
 
     @property
     def is_reference(self) -> bool:
@@ -56,7 +67,9 @@ class Exhibit:
     @property
     def waits(self) -> bool:
         """Whether it waits for a ``delay``."""
-        return self.entry is None or self.entry.edition.keeps_contract
+        if self.entry is None:
+            return self.application != BARE_CLIENT
+        return self.entry.edition.keeps_contract
 
     @property
     def slug(self) -> str:
@@ -75,13 +88,26 @@ MEASURABLE = (
         for slug, scheme in SCHEMES.items()
     ),
 )
-BY_ID = {exhibit.id: exhibit for exhibit in MEASURABLE}
+DEVICES = (
+    *(
+        Exhibit(f"{one.id}-qos{qos}", f"/{one.topic}", scheme, entry=one)
+        for one in TOPICS
+        for qos, scheme in enumerate(MQTT)
+    ),
+    *(
+        Exhibit(f"bare/client-qos{qos}", f"/{TOPICS[0].topic}", scheme, BARE_CLIENT)
+        for qos, scheme in enumerate(MQTT)
+    ),
+)
+"""They are measured only when named, on a server of their own: a broker."""
+BY_ID = {exhibit.id: exhibit for exhibit in (*MEASURABLE, *DEVICES)}
 
 GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
-    *(edition.name for edition in EDITIONS.values() if not edition.measured),
     *ISOLATIONS,
+    *(edition.name for edition in EDITIONS.values() if not edition.measured),
+    "bare",
 )
 """The editions, frameworks and isolations, in the order in which they are shown."""
 
@@ -99,7 +125,7 @@ def find(ids: Sequence[str], *, peers: bool) -> list[Exhibit]:
     schemes = {BY_ID[one].scheme for one in ids if not BY_ID[one].has_rooms}
     return [
         exhibit
-        for exhibit in MEASURABLE
+        for exhibit in BY_ID.values()
         if exhibit.id in ids
         or (exhibit.scheme in schemes and (exhibit.is_baseline or (peers and not exhibit.entry)))
     ]
@@ -137,4 +163,4 @@ def _cost(exhibit: Exhibit) -> object:
     """The same class costs the same where it is mounted in the same way."""
     if exhibit.entry is None:
         return exhibit.id
-    return exhibit.entry.consumer, exhibit.entry.edition.isolated
+    return exhibit.entry.consumer, exhibit.entry.edition.isolated, exhibit.scheme

@@ -67,6 +67,8 @@ class Experiment(ABC, Generic[R]):
     """What it measures, in words, if that is not any exhibit."""
     takes_rooms: ClassVar[bool] = False
     """Whether it measures exhibits that have rooms, and not those that answer their client."""
+    takes_devices: ClassVar[bool] = False
+    """Whether it can measure what a broker stands in front of."""
     columns: ClassVar[Sequence[Column]] = ()
     """Of the table in the terminal, after the name of the exhibit."""
     figures: ClassVar[Mapping[str, Figure]] = {}
@@ -87,7 +89,11 @@ class Experiment(ABC, Generic[R]):
     @property
     def exhibits(self) -> list[Exhibit]:
         """Those of the testbed that it can measure."""
-        return [one for one in self.testbed.exhibits if one.has_rooms == self.takes_rooms]
+        return [
+            one
+            for one in self.testbed.exhibits
+            if one.has_rooms == self.takes_rooms and (self.takes_devices or not one.is_device)
+        ]
 
     @abstractmethod
     def steps(self) -> Iterator[Step]:

@@ -7,6 +7,8 @@ from msgspec import Struct
 SCHEMA = 3
 IN_FRONT = "URL routing and an origin check in front of every exhibit, and no session stack"
 
+IN_FRONT_OF_DEVICES = "a broker and the choice by topic in front of every consumer"
+
 
 class Ceiling(Struct, frozen=True):
     """What the client reaches against a server that does next to nothing."""

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
@@ -12,15 +12,14 @@ from typing import IO, Protocol, cast
 
 import uvloop
 
-from consumers.catalogue import CATALOGUE
 from sandbox.bench import cores
 from sandbox.bench.client import connect, disconnect
-from sandbox.bench.exhibits import APPLICATION, SCHEMES, Exhibit
+from sandbox.bench.exhibits import APPLICATION, MQTT, SCHEMES, Exhibit
 from sandbox.bench.experiment import Step
 from sandbox.bench.experiments import experiment
 from sandbox.bench.load import WrongReplyError, closed_loop, first_reply, request
 from sandbox.bench.plan import Plan
-from sandbox.bench.report import Ceiling, Refused, Report, Server
+from sandbox.bench.report import IN_FRONT, IN_FRONT_OF_DEVICES, Ceiling, Refused, Report, Server
 from sandbox.bench.testbed import Testbed, UnmeasurableError, started
 from sandbox.compare.engine import Target, compare, questions
 from sandbox.compare.needs import missing
@@ -60,13 +59,15 @@ class Bench:
         self.venvs = venvs
         self.servers, self.experiments, self.exhibits = servers, experiments, exhibits
         self.plan, self.progress = plan, progress
+        with_broker = any(one.is_device for one in exhibits)
         self.report = Report(
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(*CLIENT),
             machine=machine(),
-            cores=cores.where(),
+            cores=cores.where(with_broker=with_broker),
             rounds=plan.rounds,
             seconds_each=plan.seconds,
+            in_front=IN_FRONT_OF_DEVICES if with_broker else IN_FRONT,
         )
 
     def run(self) -> None:
@@ -86,7 +87,8 @@ class Bench:
 
     async def _measure(self) -> None:
         self.progress.begin("the client's ceiling")
-        self.report.ceilings += await _ceilings(self.plan)
+        schemes = {one.scheme for one in self.exhibits if one.is_device} or SCHEMES.values()
+        self.report.ceilings += await _ceilings(self.plan, schemes)
         for server in self.servers:
             for venv in self.venvs:
                 await self._measure_on(server, venv)
@@ -163,10 +165,10 @@ async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
 
     An error is quicker than an echo. The probes go to the very application that is measured.
     """
-    ids = {exhibit.id for exhibit in testbed.exhibits}
+    entries = dict.fromkeys(one.entry for one in testbed.exhibits if one.entry)
     asked = [
         (exhibit, probe)
-        for exhibit, probe in questions([one for one in CATALOGUE if one.id in ids])
+        for exhibit, probe in questions(entries)
         # What watches the clock is left to compare: a busy machine would fail it.
         if not probe.watches_clock and (every_probe or probe.group == QUICK_PROBES)
     ]
@@ -177,15 +179,18 @@ async def failures(testbed: Testbed, *, every_probe: bool) -> dict[str, str]:
         if cell.verdict == "differs":
             seen, expected = in_words(cell.seen), in_words(cell.expected)
             reason = f"compare's probe {cell.probe} saw “{seen}” instead of “{expected}”"
-            found.setdefault(cell.exhibit, reason)
+            for one in testbed.exhibits:
+                if one.entry and one.entry.id == cell.exhibit:
+                    found.setdefault(one.id, reason)
     return found
 
 
-async def _ceilings(plan: Plan) -> list[Ceiling]:
+async def _ceilings(plan: Plan, schemes: Iterable[str]) -> list[Ceiling]:
     found = []
     payload = request(plan.usual_size)
-    with _trivial_servers() as urls:
-        for scheme, url in urls.items():
+    with trivial_servers() as urls:
+        for scheme in sorted(schemes, reverse=True):
+            url = urls[scheme]
             connections, _ = await connect(url, plan.usual)
             echo = await first_reply(connections[0], payload)
             rates = [
@@ -198,7 +203,8 @@ async def _ceilings(plan: Plan) -> list[Ceiling]:
 
 
 @contextmanager
-def _trivial_servers() -> Iterator[dict[str, str]]:
+def trivial_servers() -> Iterator[dict[str, str]]:
+    """Run them; give their URLs by scheme."""
     with ExitStack() as stack:
         with cores.starting_a_server():
             process = stack.enter_context(
@@ -209,5 +215,7 @@ def _trivial_servers() -> Iterator[dict[str, str]]:
                     text=True,
                 )
             )
-        urls = [cast("IO[str]", process.stdout).readline().strip() for _ in SCHEMES]
+        urls = [
+            cast("IO[str]", process.stdout).readline().strip() for _ in (*SCHEMES.values(), *MQTT)
+        ]
         yield {url.partition(":")[0]: url for url in urls}

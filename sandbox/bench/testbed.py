@@ -21,12 +21,15 @@ import psutil
 from django.conf import settings
 
 from sandbox.bench.client import Connection, connect, disconnect
-from sandbox.bench.cores import starting_a_server
-from sandbox.bench.exhibits import APPLICATION, Exhibit
+from sandbox.bench.cores import starting_a_broker, starting_a_server
+from sandbox.bench.exhibits import APPLICATION, BARE_CLIENT, Exhibit
 from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
 from sandbox.bench.plan import SMALL
+from sandbox.compare import brokers
+from sandbox.compare.brokers import PROTOCOL_SERVER
 from sandbox.processes.environments import Environment, column
 from sandbox.processes.migration import migrate
+from sandbox.processes.mosquitto import Mosquitto
 from sandbox.processes.redis import Redis, find_server
 from sandbox.processes.servers import Server, serve
 
@@ -170,6 +173,14 @@ def started(  # noqa: PLR0913 # all but the server have a default
         }
         if migrated:
             migrate(everything["DATABASE_URL"], venv=venv)
+        if server in brokers.NAMES:
+            program = ("-m", application) if application == BARE_CLIENT else PROTOCOL_SERVER
+            with starting_a_broker():
+                broker = stack.enter_context(Mosquitto())
+            with starting():
+                running = stack.enter_context(brokers.answering(broker, everything, venv, program))
+            yield running
+            return
         with starting():
             running = stack.enter_context(
                 serve(

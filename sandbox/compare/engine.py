@@ -160,7 +160,7 @@ async def _cell(
     )
     if because := missing(exhibit, target.versions):
         return replace(cell, because=because)
-    if probe.only not in (None, exhibit.protocol):
+    if not probe.applies_to(exhibit.protocol):
         return replace(cell, because=probe.because)
     if probe.reads_log and target.log is None:
         return replace(cell, because=NO_LOG)

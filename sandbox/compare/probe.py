@@ -6,16 +6,17 @@ from typing import Literal, TypeAlias
 from sandbox.compare.observations import ErrorReply, Expected, Reply
 from sandbox.compare.steps import Ask, AwaitDisconnect, RunCase, Step, request_of
 
-Protocol: TypeAlias = Literal["websocket", "http"]
+Protocol: TypeAlias = Literal["websocket", "http", "mqtt"]
 
 HI, HI_BACK = '{"message": "hi"}', Reply('{"message":"hi"}')
 
-NO_FRAMES = "HTTP has no WebSocket frames."
+NO_FRAMES = "Only WebSockets have frames."
 NO_HANDSHAKE = "HTTP has no WebSocket handshake."
 NO_PIPELINE = "HTTP clients wait for a response before the next request."
 NO_CLOSE = "HTTP has no close codes."
-NO_TEXT_OR_BINARY = "HTTP bodies are bytes, neither text nor binary messages."
-NO_CAP = "Over HTTP there is no cap but the contract's."
+NO_TEXT_OR_BINARY = "Only WebSockets tell text from binary messages."
+NO_PARTS = "An MQTT message comes in one part."
+NO_CAP = "Only over WebSockets is there a cap besides the contract's."
 NO_METHODS = "WebSocket messages have no methods, statuses or headers."
 
 
@@ -29,10 +30,10 @@ class Probe:
     steps: tuple[Step, ...]
     expected: Expected
     """What the steps see where the promise is kept."""
-    only: Protocol | None = None
-    """The protocol it applies to, if not to both."""
+    only: tuple[Protocol, ...] = ()
+    """The protocols it applies to, if not to all."""
     because: str = ""
-    """Why it does not apply to the other."""
+    """Why it does not apply to the others."""
     exact: bool = False
     """Bytes count, even for an edition that writes JSON in its own way."""
     watches_clock: bool = False
@@ -42,6 +43,9 @@ class Probe:
     """Otherwise it is put only when it is named."""
     seconds: float | None = None
     """How long one of its steps may take, if longer than those of others."""
+
+    def applies_to(self, protocol: Protocol) -> bool:
+        return not self.only or protocol in self.only
 
     @property
     def is_case(self) -> bool:
@@ -54,9 +58,9 @@ class Probe:
 
 
 def group(
-    name: str, *probes: Probe, only: Protocol | None = None, because: str = ""
+    name: str, *probes: Probe, only: tuple[Protocol, ...] = (), because: str = ""
 ) -> tuple[Probe, ...]:
-    """Give the probes of one file their group, and the protocol unless they name one."""
+    """Give the probes of one file their group, and the protocols unless they name some."""
     return tuple(
         replace(probe, group=name, only=probe.only or only, because=probe.because or because)
         for probe in probes

@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from consumers.catalogue import DEVICES
+from sandbox.compare import brokers
 from sandbox.compare.engine import CELL_SECONDS, Cell, Question, Target, compare, flag_mismatches
 from sandbox.compare.probe import HI_BACK
 from sandbox.compare.probes import SETTINGS
 from sandbox.compare.report import Report
+from sandbox.mqtt.url import read_url
 from sandbox.processes.environments import Environment
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import ARGUMENTS, serve
@@ -28,7 +31,7 @@ class UnreachableError(Exception):
 def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
     """Start a server, here or in ``venv``, with what the probes need: settings and a database.
 
-    Raises ServerError.
+    For the topics of devices the server is a broker. Raises ServerError.
     """
     with tempfile.TemporaryDirectory() as folder:
         variables = {
@@ -39,7 +42,12 @@ def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
             "LOG_LEVEL": "INFO",  # disconnects are logged
         }
         migrate(variables["DATABASE_URL"], venv=venv)
-        with serve(server, environment=variables, venv=venv) as running:
+        serving = (
+            brokers.serving(variables, venv)
+            if server in brokers.NAMES
+            else serve(server, environment=variables, venv=venv)
+        )
+        with serving as running:
             yield Target(
                 server,
                 running.version,
@@ -53,6 +61,9 @@ def started(server: str, venv: Environment | None = None) -> Iterator[Target]:
 @contextmanager
 def deployed(url: str, server: str | None = None) -> Iterator[Target]:
     """Look at a deployment that is running already. Raises UnreachableError."""
+    if brokers.has_url(url):
+        yield _behind_broker(url)
+        return
     url = re.sub("^ws", "http", url).rstrip("/")
     if not re.match("https?://[^/]", url):
         raise UnreachableError(f"{url!r} is no URL: give one such as http://127.0.0.1:8000.")
@@ -67,6 +78,26 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
     if server is None:
         server = next((name for name in ARGUMENTS if header.startswith(name)), "daphne")
     yield Target(server, f"at {url}", url)
+
+
+def _behind_broker(url: str) -> Target:
+    """See that devices are answered through a broker. Raises UnreachableError."""
+    try:
+        broker = read_url(url).address
+    except ValueError as error:
+        raise UnreachableError(f"This is no URL of a broker: {error}.") from error
+    try:
+        is_answered = any(asyncio.run(brokers.is_answered(one, url)) for one in DEVICES)
+    except OSError as error:
+        cause = str(error) or f"nothing within {TIMEOUT:g} s"
+        raise UnreachableError(f"The broker at {broker} does not answer: {cause}.") from error
+    if not is_answered:
+        topics = ", ".join(one.topic for one in DEVICES)
+        raise UnreachableError(
+            f"The broker at {broker} is there, and no answer comes to {topics}: start manage.py "
+            "mqtt with the same broker in MQTT_URL."
+        )
+    return Target(brokers.NAMES[0], f"at {broker}", url)
 
 
 def _check_prefix(url: str, path: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from websockets.frames import Opcode
 
 from consumers.catalogue import Exhibit
+from consumers.mqtt.replies import reply_topic
 from sandbox import wire
 from sandbox.compare.autobahn import Suite
 from sandbox.compare.observations import (
@@ -38,6 +39,9 @@ ERROR_STATUS = {
 }
 """The HTTP status that the contract has for an error, by its code."""
 
+QOS = 1
+"""At which a device asks: what is lost on the way is no fault of a consumer."""
+
 _rooms = count(1)
 
 
@@ -47,7 +51,7 @@ class Session:
 
     exhibit: Exhibit
     url: str
-    """Of the server, as ``http://host:port``."""
+    """Of the server, as ``http://host:port``, or of the broker, as ``mqtt://host:port``."""
     log: Callable[[], str] | None = None
     """What the server has printed so far, where it can be read."""
     suite: Suite | None = None
@@ -62,6 +66,7 @@ class Session:
     _connections: AsyncExitStack = field(default_factory=AsyncExitStack)
     _websockets: dict[int, wire.WebSocket] = field(default_factory=dict)
     _http: dict[int, wire.HttpConnection] = field(default_factory=dict)
+    _devices: dict[int, wire.Mqtt] = field(default_factory=dict)
     _refused: dict[int, bool] = field(default_factory=dict)
     """Whether the last request over HTTP was refused."""
 
@@ -106,7 +111,20 @@ class Session:
     async def websocket(self, on: int = 1) -> wire.WebSocket:
         return self._websockets.get(on) or await self.open(on)
 
+    async def device(self, on: int = 1) -> wire.Mqtt:
+        """Connect to the broker, and subscribe to where the answers come."""
+        if on not in self._devices:
+            opening = wire.mqtt(self.url, trace=self.trace)
+            device = await self._connections.enter_async_context(opening)
+            await device.subscribe(reply_topic(self.exhibit.topic_of(device.client_id)), QOS)
+            self._devices[on] = device
+        return self._devices[on]
+
     async def send(self, payload: Payload, on: int = 1) -> None:
+        if self.exhibit.is_device:
+            device = await self.device(on)
+            await device.publish(self.exhibit.topic_of(device.client_id), _joined(payload), QOS)
+            return
         if self.exhibit.protocol == "http":
             body = payload.encode() if isinstance(payload, str) else payload
             await (await self.http(on)).send("POST", self.target, body=body)
@@ -120,10 +138,16 @@ class Session:
             await connection.send(payload)
 
     async def receive(self, on: int = 1) -> Observation:
+        if self.exhibit.is_device:
+            message = await (await self.device(on)).receive()
+            return observed(message.payload.decode(errors="backslashreplace"))
         return observed(await (await self.websocket(on)).receive())
 
     async def ask(self, payload: Payload, on: int = 1) -> Observation:
         """Make one request in the exhibit's own protocol."""
+        if self.exhibit.is_device:
+            await self.send(payload, on)
+            return await self.receive(on)
         if self.exhibit.protocol == "websocket":
             await self.websocket(on)
             # A server may close before it has read the whole of a message.
@@ -176,6 +200,12 @@ class Session:
             case ErrorReply(code=code) if response.status == ERROR_STATUS.get(code):
                 return response.reply
         return response
+
+
+def _joined(payload: Payload) -> bytes:
+    if isinstance(payload, str):
+        return payload.encode()
+    return payload if isinstance(payload, bytes) else b"".join(payload)
 
 
 def observed(received: str | bytes | wire.Pong) -> Observation:

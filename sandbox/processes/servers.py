@@ -65,10 +65,14 @@ class Server:
     process: subprocess.Popen[bytes]
     log_file: Path
     venv: Environment = field(default_factory=Environment)
+    scheme: str = "http"
+    """Of its URL."""
+    version_of_its_own: str = ""
+    """Of a program that is no package."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def column(self) -> str:
@@ -77,7 +81,7 @@ class Server:
 
     @property
     def version(self) -> str:
-        return self.venv.versions[_program(self.name)]
+        return self.version_of_its_own or self.venv.versions[_program(self.name)]
 
     def log(self) -> str:
         """All that the server and the application have printed so far."""

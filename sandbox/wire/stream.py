@@ -8,11 +8,14 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from urllib.parse import urlsplit
 
+from sandbox.mqtt import url as mqtt_url
 from sandbox.wire.trace import Trace
 
 TIMEOUT = 30.0
 """Seconds that every client waits unless its caller says otherwise."""
 READ_BYTES = 256 * 1024
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, **mqtt_url.PORTS}
+SECURE = ("https", "wss", "mqtts")
 
 Header = tuple[str, str]
 
@@ -102,16 +105,16 @@ class Stream:
 async def open_stream(
     url: str, trace: Trace | None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Stream]:
-    """Connect to the host and port of a URL; over TLS for https and wss. Raises OSError.
+    """Connect to the host and port of a URL; over TLS for https, wss and mqtts. Raises OSError.
 
     ``tls`` says which certificates are trusted; without it, those that the system trusts are.
     """
     parts = urlsplit(url)
-    secure = parts.scheme in ("https", "wss")
+    secure = parts.scheme in SECURE
     stream = Stream(
         *await asyncio.open_connection(
             parts.hostname,
-            parts.port or (443 if secure else 80),
+            parts.port or PORTS[parts.scheme],
             ssl=(tls or ssl.create_default_context()) if secure else None,
         ),
         trace,

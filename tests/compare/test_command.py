@@ -102,7 +102,7 @@ def test_all_is_well_with_echo(tmp_path: Path) -> None:
     assert re.search(r"echo on daphne \d", done.stdout)
     assert re.search(r"depth-at +same +same +same +same +same", done.stdout)
     assert re.search(r"ping +same +same +same +same +n/a", done.stdout)
-    assert "HTTP has no WebSocket frames. (1)" in done.stdout
+    assert "Only WebSockets have frames. (1)" in done.stdout
     assert json.loads(paths["json"].read_text())["summary"]["same"] == 13
     assert "Comparison of echo" in paths["html"].read_text()
     assert "| Limits (1) | same | same |" in paths["markdown"].read_text()

@@ -1,5 +1,6 @@
 """``connections``: what idle WebSockets cost a new server, and what they leave behind."""
 
+from asyncio import gather
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,9 +9,10 @@ from typing import ClassVar
 
 import psutil
 
+from routing.topics import MOST_CONSUMERS
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import connections_at_most
-from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
+from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
 from sandbox.bench.experiment import Experiment, Figure, Row, Step
 from sandbox.bench.load import first_reply, request
 from sandbox.bench.output.charts import Bar, Bars
@@ -56,6 +58,7 @@ class Connections(Experiment[ConnectionsRow]):
     """Each round starts a server; the numbers of connections are reached one after another."""
 
     row = ConnectionsRow
+    takes_devices = True
     turns: dict[tuple[str, bool, int], list[tuple[Wave, float]]]
     """By exhibit, whether clients offer compression, and connections asked."""
     columns = (
@@ -83,7 +86,7 @@ class Connections(Experiment[ConnectionsRow]):
         return self.testbed.exhibits
 
     def steps(self) -> Iterator[Step]:
-        sockets = [exhibit for exhibit in self.exhibits if exhibit.scheme == "ws"]
+        sockets = [one for one in self.exhibits if one.scheme == "ws" or one.is_device]
         exhibits = without_doubles(sockets, with_codec=False)
         turns = [(exhibit, False) for exhibit in exhibits]
         if self.testbed.server + COMPRESSING in VARIANTS:
@@ -98,6 +101,11 @@ class Connections(Experiment[ConnectionsRow]):
                     partial(self.turn, exhibit, compression=compression),
                 )
 
+    def asked(self, exhibit: Exhibit) -> list[int]:
+        """List how many connections are reached; devices beyond the limit have no consumer."""
+        most = MOST_CONSUMERS if exhibit.is_device else self.plan.idle[-1]
+        return sorted({min(count, most) for count in self.plan.idle})
+
     async def turn(self, exhibit: Exhibit, *, compression: bool) -> None:
         server = self.testbed.server + (COMPRESSING if compression else "")
         with started(server, exhibit.application, venv=self.testbed.venv) as running:
@@ -109,10 +117,12 @@ class Connections(Experiment[ConnectionsRow]):
             memory, threads = _memory(process), process.num_threads()
             connections: list[Connection] = []
             waves = []
-            for asked in self.plan.idle:
+            for asked in self.asked(exhibit):
                 began, already = perf_counter(), len(connections)
                 missing = min(asked, connections_at_most()) - already
                 more, _ = await connect(url, missing, compression=compression)
+                if exhibit.is_device:  # until it has asked, only the broker knows of it
+                    await gather(*(first_reply(one, request(SMALL)) for one in more))
                 took = perf_counter() - began
                 connections += more
                 await idle(process)
@@ -129,7 +139,7 @@ class Connections(Experiment[ConnectionsRow]):
             await idle(process)
             left = _memory(process) - memory
             await disconnect(warm)
-        for asked, wave in zip(self.plan.idle, waves, strict=True):
+        for asked, wave in zip(self.asked(exhibit), waves, strict=True):
             self.turns[exhibit.id, compression, asked].append((wave, left))
 
     def rows(self) -> list[ConnectionsRow]:
@@ -158,11 +168,11 @@ class Connections(Experiment[ConnectionsRow]):
     @staticmethod
     def title(row: ConnectionsRow) -> str:
         how = WITH_COMPRESSION if row.compression else ""
-        return f"idle WebSockets on {row.server}{how}, and what is left when they are closed"
+        return f"idle {_clients(row)} on {row.server}{how}, and what is left when they are closed"
 
     @classmethod
     def where(cls, row: ConnectionsRow) -> str:
-        return f"{row.opened:,} idle WebSockets on {row.server}"
+        return f"{row.opened:,} idle {_clients(row)} on {row.server}"
 
     @classmethod
     def charts(cls, rows: Sequence[ConnectionsRow]) -> Iterator[Bars]:
@@ -185,6 +195,10 @@ class Connections(Experiment[ConnectionsRow]):
                 if row.asked == largest
             ],
         )
+
+
+def _clients(row: ConnectionsRow) -> str:
+    return "devices" if BY_ID[row.exhibit].is_device else "WebSockets"
 
 
 def _memory(process: psutil.Process) -> float:

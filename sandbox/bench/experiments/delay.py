@@ -28,6 +28,7 @@ class Delay(Experiment[DelayRow]):
     """Closed loop."""
 
     row = DelayRow
+    takes_devices = True
     turns: dict[tuple[int, str], list[Sample]]
     columns = (
         *share_columns("share of ideal", lambda row: row.share_of_ideal),

@@ -42,6 +42,7 @@ class Echo(Experiment[EchoRow]):
     """Closed loop; in every turn an exhibit and the baseline take slices one after the other."""
 
     row = EchoRow
+    takes_devices = True
     turns: dict[tuple[int, int, str], list[tuple[Sample, Sample]]]
     columns = (
         Column("per second", lambda row: f"{row.per_second.median:,.0f}"),
@@ -167,7 +168,7 @@ class Echo(Experiment[EchoRow]):
             yield Bars(
                 "Throughput as a share of the baseline: "
                 f"{many(connections, 'connection')}, {size(payload)}",
-                "How much of what a bare ASGI callable does on this server each exhibit does, one "
+                f"How much of what {_baseline(group)} each exhibit does, one "
                 "request in flight on each connection. The bar is the median, the thin line spans "
                 "the single rounds; that of the baseline against itself is the noise.",
                 [
@@ -183,6 +184,12 @@ class Echo(Experiment[EchoRow]):
                     for row in group
                 ],
             )
+
+
+def _baseline(rows: Sequence[EchoRow]) -> str:
+    if BY_ID[rows[0].exhibit].is_device:
+        return "two bare clients do through this broker"
+    return "a bare ASGI callable does on this server"
 
 
 def near_the_ceiling(testbed: Testbed, named: Mapping[str, Any]) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Latency(Experiment[LatencyRow]):
     """Open loop: each round looks for an exhibit's maximum first, then gives it a share of that."""
 
     row = LatencyRow
+    takes_devices = True
     turns: dict[tuple[float, str], list[tuple[float, list[Sample]]]]
     columns = (
         Column("requests a second", lambda row: f"{row.rate.median:,.0f}"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil, floor, inf, log10
 from typing import Any, ClassVar
 
-from sandbox.bench.exhibits import BY_ID, MEASURABLE, Exhibit, group
+from sandbox.bench.exhibits import BY_ID, Exhibit, group
 from sandbox.bench.spread import Spread
 
 
@@ -123,7 +123,7 @@ class Curves(Chart):
         measured = {one.exhibit for one in curves}
         types = {
             exhibit.slug: exhibit
-            for exhibit in MEASURABLE
+            for exhibit in BY_ID.values()
             if exhibit.id in measured and not exhibit.is_reference
         }
         self.panels = [

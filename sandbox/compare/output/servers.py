@@ -61,6 +61,6 @@ def _exhibit(probe: Probe) -> Exhibit:
         one
         for one in CATALOGUE
         if probe in TABLES[one.edition.probes]
-        and probe.only in (None, one.protocol)
+        and probe.applies_to(one.protocol)
         and any(declared(probe.id, one.id, server) for server in SERVERS)
     )

@@ -44,7 +44,7 @@ SETTINGS = {
 }
 """The settings that the tables are written for; the limits are the defaults."""
 
-CONTRACT: tuple[Probe, ...] = (
+ECHO: tuple[Probe, ...] = (
     *VALUES,
     *TEXT,
     *NUMBERS,
@@ -54,6 +54,11 @@ CONTRACT: tuple[Probe, ...] = (
     *LIMITS,
     *MESSAGES,
     *RECOVERY,
+)
+"""What is asked of an echo, whatever its protocol."""
+
+CONTRACT: tuple[Probe, ...] = (
+    *ECHO,
     *VIOLATIONS,
     *CLOSING,
     *HANDSHAKE,
@@ -83,7 +88,7 @@ ENCODED = next(probe for probe in HTTP if probe.id == "encoding-gzip")
 
 def _expects_no_echo(probe: Probe) -> bool:
     """Whether the answer shows only what is wrong with a request, or how a connection ends."""
-    return probe.only != "http" and all(
+    return probe.applies_to("websocket") and all(
         isinstance(seen, ErrorReply | Closed | Disconnect) for seen in probe.expected
     )
 
@@ -109,6 +114,7 @@ TABLES: dict[str, tuple[Probe, ...]] = {
         *HISTORY,
     ),
     "worker": (*filter(_expects_no_echo, CONTRACT), *HOSTS, *WORKER),
+    "mqtt": ECHO,
     "scope": (*SCOPE, *RAW_SCOPE, *filter(_asks_nothing, CLOSING), *HOSTS),
     "mirror": (
         *MIRROR,

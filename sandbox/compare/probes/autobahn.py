@@ -23,7 +23,7 @@ def cases() -> tuple[Probe, ...]:
             f"{description} {expectation}",
             (RunCase(case, alone=chapter in HEAVY),),
             (Passed(),),
-            "websocket",
+            ("websocket",),
             NO_FRAMES,
             watches_clock=chapter in HEAVY,
             group=f"Autobahn {chapter}: {name}",

@@ -62,7 +62,7 @@ CLOSING = group(
         "Disconnect runs after the response.",
         (Ask(HI), AwaitDisconnect()),
         (HI_BACK, Disconnect()),
-        "http",
+        ("http",),
         "Of a WebSocket the close code is looked at.",
     ),
     Probe(
@@ -70,10 +70,10 @@ CLOSING = group(
         "A client leaves before it gets its response: disconnect runs all the same.",
         (SLOW, Vanish(after=0.15), AwaitDisconnect()),
         (Disconnect(),),
-        "http",
+        ("http",),
         "Of a WebSocket the close code is looked at.",
         watches_clock=True,
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_CLOSE,
 )

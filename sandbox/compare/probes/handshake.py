@@ -72,6 +72,6 @@ HANDSHAKE = group(
         (Open(suffix="nowhere/"),),
         (Refused(403),),
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_HANDSHAKE,
 )

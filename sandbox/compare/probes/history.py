@@ -74,7 +74,7 @@ HISTORY = group(
             f"{what} is answered with an error, and the connection is useful.",
             (Store(1, 3), Return(f"?after={after}"), Hear(1), Store(4, 4), Hear(1)),
             (Heard((("client", (ErrorReply("invalid_request"),)),)), stored(4, 4)),
-            only="websocket",
+            only=("websocket",),
             because=NO_STATUS,
         )
         for name, what, after in (
@@ -100,6 +100,6 @@ HISTORY_HTTP = group(
         (Request("GET", "?after=x", headers=(STREAM,)),),
         (Response(400, ErrorReply("invalid_request")),),
     ),
-    only="http",
+    only=("http",),
     because=NO_METHODS,
 )

@@ -10,7 +10,7 @@ FOREIGN, LOOK_ALIKE = "evil.example", "{hostname}.evil.example"
 HOSTS = group(
     "Host",
     *(
-        Probe(f"host-{name}", sentence, steps, expected, "websocket", NO_HANDSHAKE)
+        Probe(f"host-{name}", sentence, steps, expected, ("websocket",), NO_HANDSHAKE)
         for name, sentence, steps, expected in (
             (
                 "foreign",
@@ -47,7 +47,7 @@ HOSTS = group(
                 Request("GET", headers=(STREAM,), host=host),
             ),
             (Response(400), Response(400)),
-            "http",
+            ("http",),
             NO_METHODS,
         )
         for name, sentence, host in (

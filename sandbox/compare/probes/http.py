@@ -127,6 +127,6 @@ HTTP = group(
         (Request("GET", "nowhere/"),),
         (Response(404),),
     ),
-    only="http",
+    only=("http",),
     because=NO_METHODS,
 )

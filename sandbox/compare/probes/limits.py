@@ -49,7 +49,7 @@ LIMITS = group(
         "A message of more than 1 MiB is over Daphne's own cap, which ends the connection.",
         (AskMuch(MIB + 1),),
         (Closed(1006),),
-        "websocket",
+        ("websocket",),
         NO_CAP,
     ),
     Probe(
@@ -57,15 +57,15 @@ LIMITS = group(
         "A message of more than 16 MiB is over the cap of every server.",
         (AskMuch(16 * MIB + 1),),
         (Closed(1006),),
-        "websocket",
+        ("websocket",),
         NO_CAP,
     ),
     Probe(
         "large-body",
-        "A body of 2 MiB is answered like any that is too large.",
+        "A body or a message of 2 MiB is answered like any that is too large.",
         (AskMuch(2 * MIB),),
         (ErrorReply("too_large"),),
-        "http",
+        ("http", "mqtt"),
         "Over a WebSocket the server's own cap comes first.",
     ),
 )

@@ -7,6 +7,7 @@ from sandbox.compare.probe import (
     HI,
     HI_BACK,
     NO_FRAMES,
+    NO_PARTS,
     NO_PIPELINE,
     NO_TEXT_OR_BINARY,
     Probe,
@@ -24,7 +25,7 @@ MESSAGES = group(
         "An empty binary message is not JSON.",
         (Ask(b""),),
         (ErrorReply("invalid_json"),),
-        "websocket",
+        ("websocket",),
         NO_TEXT_OR_BINARY,
     ),
     Probe(
@@ -32,19 +33,23 @@ MESSAGES = group(
         "A message in fragments, a body in chunks, is one.",
         (Ask((b'{"mess', b'age": ', b'"hi"}')),),
         (HI_BACK,),
+        ("websocket", "http"),
+        NO_PARTS,
     ),
     Probe(
         "split-character",
         "A fragment may end inside a character.",
         (Ask((b'{"message": "\xf0\x9f', b"\x98\x80", b'"}')),),
         (Reply('{"message":"😀"}'),),
+        ("websocket", "http"),
+        NO_PARTS,
     ),
     Probe(
         "empty-fragments",
         "Fragments may be empty.",
         (Ask((b"", HI.encode(), b"")),),
         (HI_BACK,),
-        "websocket",
+        ("websocket",),
         NO_FRAMES,
     ),
     Probe(
@@ -52,7 +57,7 @@ MESSAGES = group(
         "A ping is answered with its payload, and the consumer does not see it.",
         (SendFrame(Opcode.PING, b"ping"), Receive(), Ask(HI)),
         (Pong(b"ping"), HI_BACK),
-        "websocket",
+        ("websocket",),
         NO_FRAMES,
     ),
     Probe(
@@ -66,7 +71,7 @@ MESSAGES = group(
             Receive(),
         ),
         (Pong(b"now"), HI_BACK),
-        "websocket",
+        ("websocket",),
         NO_FRAMES,
     ),
     Probe(
@@ -74,7 +79,7 @@ MESSAGES = group(
         "A pong without a ping is ignored.",
         (SendFrame(Opcode.PONG, b""), Ask(HI)),
         (HI_BACK,),
-        "websocket",
+        ("websocket",),
         NO_FRAMES,
     ),
     Probe(
@@ -82,7 +87,7 @@ MESSAGES = group(
         "100 requests sent at once are answered in order.",
         (*(Send(f'{{"message":{number}}}') for number in range(100)), *[Receive()] * 100),
         tuple(Reply(f'{{"message":{number}}}') for number in range(100)),
-        "websocket",
+        ("websocket", "mqtt"),
         NO_PIPELINE,
     ),
     Probe(
@@ -95,7 +100,7 @@ MESSAGES = group(
             Receive(),
         ),
         (Reply('{"message":"slow"}'), Reply('{"message":"fast"}')),
-        "websocket",
+        ("websocket", "mqtt"),
         NO_PIPELINE,
     ),
     Probe(
@@ -103,7 +108,7 @@ MESSAGES = group(
         "An error does not overtake the reply to the request before it.",
         (Send(HI), Send("{"), Receive(), Receive()),
         (HI_BACK, ErrorReply("invalid_json")),
-        "websocket",
+        ("websocket", "mqtt"),
         NO_PIPELINE,
     ),
 )

@@ -45,6 +45,6 @@ MIRROR = group(
         (Ask("x" * (2**20 + 1)),),
         (Closed(1006),),
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_FRAMES,
 )

@@ -183,9 +183,9 @@ RAW_HTTP = group(
         "A path may begin with two slashes.",
         (Open(before="/"),),
         (Opened(),),
-        "websocket",
+        ("websocket",),
         "Over HTTP no server minds.",
     ),
-    only="http",
+    only=("http",),
     because=NO_METHODS,
 )

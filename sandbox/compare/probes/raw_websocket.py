@@ -35,7 +35,7 @@ RAW_WEBSOCKET = group(
         (Open(headers=(("Sec-WebSocket-Protocol", "é"),)),),
         (Refused(500),),
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_HANDSHAKE,
 )
 
@@ -51,6 +51,6 @@ RAW_SCOPE = group(
         ),
         (Reply("chat superchat"),),
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_HANDSHAKE,
 )

@@ -35,7 +35,7 @@ ROOM_HTTP = group(
         (Request("POST", headers=(("Origin", "https://evil.example"),), body=HI.encode()),),
         (Response(403),),
     ),
-    only="http",
+    only=("http",),
     because=NO_METHODS,
 )
 
@@ -68,7 +68,7 @@ ACCEPT = group(
             ("any", "What accepts anything follows nothing.", ("text/*, */*",), NO_STREAM),
         )
     ),
-    only="http",
+    only=("http",),
     because=NO_METHODS,
 )
 
@@ -122,7 +122,9 @@ ROOM = group(
         ),
     ),
     *(
-        Probe(f"room-{name}", sentence, (Open(room=room),), (expected,), "websocket", NO_HANDSHAKE)
+        Probe(
+            f"room-{name}", sentence, (Open(room=room),), (expected,), ("websocket",), NO_HANDSHAKE
+        )
         for name, sentence, room, expected in (
             ("longest", "A name may have 94 characters.", "x" * 94, Opened()),
             ("too-long", "95 are too many for a group's name.", "x" * 95, Refused(403)),

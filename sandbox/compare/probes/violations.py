@@ -34,6 +34,6 @@ VIOLATIONS = group(
             ),
         )
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_FRAMES,
 )

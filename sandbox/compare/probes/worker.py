@@ -29,6 +29,6 @@ WORKER = group(
         (Open(suffix="?worker=unknown"),),
         (Refused(403),),
     ),
-    only="websocket",
+    only=("websocket",),
     because=NO_FRAMES,
 )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.core.management.base import BaseCommand
 from rich.console import Console
 
-from sandbox.bench.exhibits import MEASURABLE, find, group
+from sandbox.bench.exhibits import BY_ID, find, group
 from sandbox.bench.experiments import EXPERIMENTS
 from sandbox.bench.plan import plan
+from sandbox.compare import brokers
 from sandbox.management.shell import (
     FAILED,
     INTERRUPTED,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from sandbox.bench.report import Report
     from sandbox.bench.run import Bench
 
-CONSUMERS = [one for one in MEASURABLE if not one.is_reference]
+CONSUMERS = [one for one in BY_ID.values() if not one.is_reference]
 """What may be chosen. The baseline is measured with them always."""
 EDITIONS = tuple(dict.fromkeys(group(one.id) for one in CONSUMERS))
 SHORTEST, LONGEST = len('{"message":"x"}'), 65_536
@@ -80,8 +81,8 @@ class Command(BaseCommand):
             action="append",
             default=[],
             dest="servers",
-            choices=NAMES,
-            help="repeatable; daphne unless given",
+            choices=(*NAMES, *brokers.NAMES),
+            help="repeatable; daphne unless given; mqtt has a broker instead",
         )
         add_with(parser)
         parser.add_argument(
@@ -169,11 +170,12 @@ class Command(BaseCommand):
         usual = [exhibit.id for name in chosen for exhibit in experiments[name].usual(amount)]
         if ids and not usual:
             raise UsageError(f"{', '.join(chosen)} measures no exhibits: name none.")
+        usual_server = _check_servers(ids, servers)
         if options["hgrm"] and "latency" not in chosen:
             raise UsageError("--hgrm writes what the experiment latency measures: it is not run.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
-            servers or ["daphne"],
+            servers or [usual_server],
             chosen,
             find(ids or usual, peers=options["peers"]),
             amount,
@@ -195,6 +197,24 @@ class Command(BaseCommand):
             sys.exit(INTERRUPTED)
         if bench.report.failures:
             sys.exit(FAILED)
+
+
+def _check_servers(ids: Sequence[str], servers: Sequence[str]) -> str:
+    """Return what serves exhibits unless named: a broker serves devices, and only these.
+
+    Raises UsageError.
+    """
+    devices = [one for one in ids if BY_ID[one].is_device]
+    if devices and len(devices) < len(ids):
+        raise UsageError(f"{', '.join(devices)} are measured by themselves: they have no URL.")
+    known = brokers.NAMES if devices else NAMES
+    for server in servers:
+        if server not in known:
+            raise UsageError(
+                f"{server} does not serve {', '.join(ids) or 'these'}: choose from "
+                f"{', '.join(known)}."
+            )
+    return known[0]
 
 
 def _conditions(texts: Sequence[str], bench: "Bench") -> list["Condition"]:

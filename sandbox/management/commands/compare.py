@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from consumers.catalogue import CATALOGUE, EDITIONS, Exhibit
+from consumers.catalogue import CATALOGUE, DEVICES, EDITIONS, Exhibit
+from sandbox.compare import brokers
 from sandbox.compare.against import UnreadableError, read
 from sandbox.compare.against import against as compare_with
 from sandbox.compare.autobahn import MissingSuiteError
@@ -64,13 +65,14 @@ class Command(BaseCommand):
             default=[],
             dest="servers",
             metavar="NAME",
-            help=f"{', '.join(NAMES)}; repeatable; daphne unless given. "
+            help=f"{', '.join(NAMES)}; repeatable; daphne unless given; mqtt has a broker instead. "
             "With --url: the server that runs there",
         )
         add_with(parser)
         parser.add_argument(
             "--url",
-            help="compare what runs there, and start no server; for one of your own: checkup",
+            help="compare what runs there, and start no server; the URL of a broker for mqtt; for "
+            "a server of your own: checkup",
         )
         parser.add_argument(
             "--probe",
@@ -102,6 +104,7 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         chosen = _exhibits(exhibits)
+        usual_server = _check_servers(chosen, servers, url)
         try:
             asked = questions(chosen, _probes(probes, chosen))
         except MissingSuiteError as error:
@@ -123,7 +126,7 @@ class Command(BaseCommand):
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
-            else [started(server, venv) for server in servers or ["daphne"] for venv in venvs]
+            else [started(server, venv) for server in servers or [usual_server] for venv in venvs]
         )
         try:
             terminal = Console(stderr=True)
@@ -153,16 +156,37 @@ def _exhibits(names: Sequence[str]) -> list[Exhibit]:
     chosen: list[Exhibit] = []
     for name in names or ["echo"]:
         matching = [
-            exhibit for exhibit in CATALOGUE if name in (exhibit.id, exhibit.edition.name, "all")
+            *(one for one in CATALOGUE if name in (one.id, one.edition.name, "all")),
+            *(one for one in DEVICES if name in (one.id, one.edition.name)),
         ]
         if not matching:
-            ids = ", ".join(exhibit.id for exhibit in CATALOGUE)
+            ids = ", ".join(exhibit.id for exhibit in (*CATALOGUE, *DEVICES))
             raise UsageError(
                 f"There is no exhibit or edition {name!r}: choose from {', '.join(EDITIONS)}, "
                 f"{ids}.",
             )
         chosen += matching
     return list(dict.fromkeys(chosen))
+
+
+def _check_servers(exhibits: Sequence[Exhibit], servers: Sequence[str], url: str | None) -> str:
+    """Return what serves exhibits unless named: a broker serves devices, and only these.
+
+    Raises UsageError.
+    """
+    devices = [one.id for one in exhibits if one.is_device]
+    if devices and len(devices) < len(exhibits):
+        raise UsageError(f"{', '.join(devices)} are compared by themselves: they have no URL.")
+    known = brokers.NAMES if devices else NAMES
+    for server in servers:
+        if server not in known and (devices or server in brokers.NAMES):
+            raise UsageError(
+                f"{server} does not serve {exhibits[0].id}: choose from {', '.join(known)}."
+            )
+    if url is not None and brokers.has_url(url) != bool(devices):
+        needed = "a broker, such as mqtt://127.0.0.1:1883" if devices else "a server"
+        raise UsageError(f"{exhibits[0].id} needs the URL of {needed}.")
+    return known[0]
 
 
 def _probes(names: Sequence[str], exhibits: Sequence[Exhibit]) -> Sequence[str]:
