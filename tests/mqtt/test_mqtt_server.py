@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import ssl
 import time
@@ -14,7 +15,7 @@ import trustme
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.mqtt import connection, server
 from sandbox.processes.mosquitto import KEEPS, Mosquitto
-from sandbox.processes.servers import free_port
+from sandbox.processes.servers import ROOT, free_port
 from tests.support.devices import Device, Log, ServerThread, eventually, logged
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("mosquitto_program")]
@@ -260,3 +261,23 @@ async def test_an_application_that_fails_is_said(broker: Mosquitto, log: Log) ->
         await eventually(lambda: sum("connected" in line for line in log.lines) > 1)
     assert log.has("the application has failed")
     assert server.FIRST_PAUSE < server.LONGEST_PAUSE
+
+
+async def test_the_acl_of_the_documentation_keeps_devices_apart(log: Log) -> None:
+    """With it each device is answered on topics of its own name, and no other can ask for it."""
+    document = (ROOT / "docs" / "mqtt.md").read_text()
+    (acl,) = re.findall(r"```text\n(user echo\n.*?)```", document, re.DOTALL)
+    users = dict.fromkeys(("echo", "one", "two"), "secret")
+    with Mosquitto(users=users, acl=acl.splitlines()) as broker:
+        urls = {user: broker.url.replace("//", f"//{user}:secret@") for user in users}
+        with ServerThread(urls["echo"]):
+            await eventually(lambda: log.has("connected"))
+            async with (
+                Device(urls["one"], ASYNC.topic, client="one") as one,
+                Device(urls["two"], ASYNC.topic, client="two") as two,
+            ):
+                two.connection.subscribe(one.reply_topic, 1)
+                await two.publish(b'{"message": "not mine"}', topic=one.topic)
+                for device in (one, two):
+                    assert await device.ask(HI) == HI_BACK
+                    assert device.messages.empty()
