@@ -192,6 +192,16 @@ class Caller:
             await asyncio.sleep(0.1)
         return False
 
+    async def ask_marked(self, client: Client, mark: str, seconds: float | None = None) -> Message:
+        """Ask so that a reply to another client is not taken for this one's, where it can be.
+
+        Raises ClosedError, TimeoutError.
+        """
+        if self.habits.mark is None:
+            return await client.ask(self.request(), seconds)
+        await client.send(self.marked(mark))
+        return await client.reply(seconds, containing=mark)
+
     # Requests.
 
     def request(self) -> str:

@@ -278,11 +278,13 @@ class Tried:
         if self.client is None or self.closed is not None:
             return
         try:
-            if caller.habits.is_shared:
-                await self.client.heard(0.02)  # the replies to others
+            if caller.habits.is_shared:  # there a reply may be to another one
+                await caller.ask_marked(self.client, "useful")
+                self.is_useful = True
+                return
             reply = await self.client.ask(caller.request())
             self.is_useful = True
-            is_odd = reply != caller.habits.reply and not caller.habits.is_shared
+            is_odd = reply != caller.habits.reply
             # It may be the late answer to the bad message: then the other one follows.
             if is_odd and not self.answers and await self.client.heard(caller.habits.window):
                 self._take(reply)

@@ -9,7 +9,7 @@ from itertools import count
 from sandbox import wire
 from sandbox.checkup.check import KIB, MIB, Check, Cost, Grade
 from sandbox.checkup.checks.bad_input import graded
-from sandbox.checkup.client import ENDS, Caller, Client, as_text
+from sandbox.checkup.client import ENDS, Caller, as_text
 from sandbox.checkup.outcomes import (
     After,
     Cap,
@@ -92,7 +92,7 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
                     if time.monotonic() > until or all(task.done() for task in loads):
                         break
                     began = time.perf_counter()
-                    await _ask_marked(client, caller, f"n{number}n", LOST_SECONDS)
+                    await caller.ask_marked(client, f"n{number}n", LOST_SECONDS)
                     times.append(time.perf_counter() - began)
                     await asyncio.sleep(EACH)
         except ENDS:
@@ -105,16 +105,6 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
     times = times or [LOST_SECONDS]
     lost_after = LOST_SECONDS if lost else None
     return UnderLoad(BUSY, rest, times[len(times) // 2], times[-1], lost_after)
-
-
-async def _ask_marked(client: Client, caller: Caller, mark: str, seconds: float = 0) -> None:
-    """Ask so that a reply to somebody else is not taken for this one's."""
-    limit = seconds or caller.target.manner.seconds
-    if caller.habits.mark is None:
-        await client.ask(caller.request(), limit)
-    else:
-        await client.send(caller.marked(mark))
-        await client.reply(limit, containing=mark)
 
 
 async def slow(caller: Caller, trace: wire.Trace) -> Outcome:
@@ -141,7 +131,7 @@ async def _slow(caller: Caller, trace: wire.Trace, request: str) -> Outcome:
                 answer.result()
             return Skipped(f"--slow keeps it busy for less than {NOT_BUSY:g} s.")
         asked = time.perf_counter()
-        neighbour = asyncio.create_task(_ask_marked(other, caller, "neighbour", SLOW_SECONDS))
+        neighbour = asyncio.create_task(caller.ask_marked(other, "neighbour", SLOW_SECONDS))
         await asyncio.wait({answer, neighbour}, return_when=asyncio.FIRST_COMPLETED)
         waits = answer.done()
         ends: dict[str, float | None] = {}
@@ -164,7 +154,7 @@ async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
             try:
                 with suppress(TimeoutError):
                     answers = [await client.receive(2.0)]
-                await client.ask(caller.request())
+                await caller.ask_marked(client, "useful")
                 is_useful = True
             except wire.ClosedError as error:
                 closed = error.code
@@ -225,7 +215,7 @@ async def flood(caller: Caller, _trace: wire.Trace) -> Outcome:
                         # The next reply is late only if it does not come.
                         answered += client.is_reply(await client.receive(2.0))
             client.habits = replace(client.habits, more=0)
-            await client.ask(caller.request())
+            await caller.ask_marked(client, "useful")
             is_useful = True
         except wire.ClosedError as error:
             closed = error.code

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from sandbox.compare.engine import Verdict
-from sandbox.compare.output.matrix import cells, document
+from sandbox.compare.output.matrix import cells, document, is_another
 from sandbox.compare.report import LEGEND, Report
 
 Document: TypeAlias = Mapping[str, Any]
@@ -40,6 +40,8 @@ def context(result: Document) -> dict[str, Any]:
             (verdict, SIGNS[verdict], f"{result['count'][verdict]:,}", meaning)
             for verdict, meaning in LEGEND.items()
         ],
+        "here": [target for target in result["targets"] if not target["environment"]],
+        "environments": _environments(result),
         "overview": _overview(result),
         "notes": _notes(result),
     }
@@ -52,26 +54,46 @@ def _inlined(name: str) -> SafeString:
     return mark_safe(text)  # noqa: S308 # it is ours
 
 
+def _environments(result: Document) -> list[str]:
+    """Return the versions of the other environments of a result, each once."""
+    return list(dict.fromkeys(filter(None, (one["environment"] for one in result["targets"]))))
+
+
 def _overview(result: Document) -> list[Any]:
-    """Return for each edition, for each target, how many probes show something of their own."""
-    differing: dict[tuple[str, str], dict[str, set[str]]] = {}
+    """Return for each edition how many probes show something of their own.
+
+    By server, and then by environment: what is not as in the one that the servers run in here.
+    """
+    servers = {one["name"]: (one["server"], one["environment"]) for one in result["targets"]}
+    here = {
+        (servers[target][0], exhibit, probe["id"]): outcome
+        for target, exhibit, probe, outcome in cells(result)
+        if not servers[target][1]
+    }
+    found: dict[tuple[str, str, str], set[str]] = {}
     for target, exhibit, probe, outcome in cells(result):
-        by_verdict = differing.setdefault((exhibit.partition("/")[0], target), {})
-        by_verdict.setdefault(outcome["verdict"], set()).add(probe["id"])
+        server, environment = servers[target]
+        edition = exhibit.partition("/")[0]
+        if not environment:
+            found.setdefault((edition, server, outcome["verdict"]), set()).add(probe["id"])
+        elif is_another(outcome, here.get((server, exhibit, probe["id"]), outcome)):
+            found.setdefault((edition, environment, ""), set()).add(probe["id"])
+
+    def number(edition: str, column: str, verdict: str) -> int:
+        return len(found.get((edition, column, verdict), ()))
+
     return [
         (
             edition,
             [
-                (
-                    target["name"],
-                    len(found.get("declared", ())),
-                    len(found.get("differs", ())),
-                )
-                for target in result["targets"]
-                for found in [differing.get((edition["name"], target["name"]), {})]
+                (server, number(name, server, "declared"), number(name, server, "differs"))
+                for server, environment in servers.values()
+                if not environment
             ],
+            [(one, number(name, one, "")) for one in _environments(result)],
         )
         for edition in result["editions"]
+        for name in [edition["name"]]
     ]
 
 

@@ -27,7 +27,8 @@ SCHEMA = 1
 COMMITTED = Path(__file__).parent.parent / "results" / "matrix.json"
 RENEW = (
     ".venv/bin/python manage.py compare all --server daphne --server uvicorn --server hypercorn "
-    "--server granian --matrix sandbox/compare/results/matrix.json"
+    "--server granian --with 'channels==4.2.*' --with 'channels==4.1.*' "
+    "--matrix sandbox/compare/results/matrix.json"
 )
 """The command that makes the committed result again."""
 
@@ -75,6 +76,7 @@ def _compact(value: Any) -> str:
 def document(report: Report) -> dict[str, Any]:
     """Return the document as plain values."""
     protocols = {exhibit.id: exhibit.protocol for exhibit in report.exhibits}
+    servers = {target.name: target.server for target in report.targets}
     notes = list(
         dict.fromkeys(_note(cell.difference) for cell in report.of("declared") if cell.difference)
     )
@@ -85,7 +87,7 @@ def document(report: Report) -> dict[str, Any]:
         known = outcomes.setdefault(cell.probe, {})
         key = (
             protocols[cell.exhibit],
-            "" if cell.verdict == "same" else cell.target,
+            "" if cell.verdict == "same" else servers[cell.target],
             *(cell.verdict, cell.seen, cell.details, reason(cell)),
         )
         if key not in known:
@@ -103,6 +105,8 @@ def document(report: Report) -> dict[str, Any]:
         "targets": [
             {
                 "name": target.name,
+                "server": target.server,
+                "environment": target.environment,
                 "version": target.version,
                 "options": _options(target),
             }
@@ -217,6 +221,11 @@ def checksum(verdict: str, observations: list[Any], *, has_choice: bool) -> str:
     if verdict == "n/a" or (verdict == "same" and has_choice):
         return ""
     return hashlib.sha256(_compact(observations).encode()).hexdigest()[:12]
+
+
+def is_another(outcome: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two cells of a document do not show the same."""
+    return any(outcome.get(name) != other.get(name) for name in ("verdict", "sum"))
 
 
 def cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:

@@ -10,6 +10,7 @@ const form = document.querySelector("#filter");
 const tables = document.querySelector("#tables");
 const dialog = document.querySelector("#cell");
 const targets = result.targets.map(({ name }) => name);
+const here = new Map(result.targets.filter(({ environment }) => !environment).map(({ server, name }) => [server, name]));
 const editions = result.editions.map(({ name }) => name);
 const probes = new Map(result.probes.map((probe) => [probe.id, probe]));
 const changes = new Map((result.changes?.rows ?? []).flatMap((row) => row.places.map((place) => [String(place), row])));
@@ -17,7 +18,7 @@ const changes = new Map((result.changes?.rows ?? []).flatMap((row) => row.places
 // What the address says, and what of it makes no sense.
 function fromAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const state = { show: "", edition: editions[0], server: "", group: "", word: "" };
+  const state = { show: "", edition: editions[0], server: "", versions: "", group: "", word: "" };
   const unknown = [];
   for (const name of Object.keys(state)) {
     const value = given.get(name);
@@ -57,6 +58,22 @@ function change({ probe, exhibit, target }) {
   return changes.get(String([target, exhibit, probe]));
 }
 
+// Whether other versions show something else in a cell than the ones that are installed here.
+function isOfVersion({ probe, exhibit, target }) {
+  const { server, environment } = result.targets[targets.indexOf(target)];
+  const [now, usual] = [target, here.get(server)].map((name) => outcome({ probe, exhibit, target: name }));
+  return environment !== "" && ["verdict", "sum"].some((name) => now?.[name] !== usual?.[name]);
+}
+
+// The columns: what is compared with what is here needs both.
+function columnsOf({ show, server, versions }) {
+  const chosen = versions === "" && show === "versions" ? "all" : versions;
+  return result.targets
+    .filter((target) => !server || target.server === server)
+    .filter(({ environment }) => chosen === "all" || environment === chosen || (show === "versions" && !environment))
+    .map(({ name }) => name);
+}
+
 // An element with attributes and children; texts are texts.
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
@@ -69,7 +86,7 @@ function make(name, attributes = {}, ...children) {
 
 function showTables(state) {
   const shown = state.edition === "all" ? editions : [state.edition];
-  const columns = state.server ? [state.server] : targets;
+  const columns = columnsOf(state);
   const found = { probes: new Set(), cells: 0, notes: new Set() };
   const parts = shown.map((edition) => tableOf(edition, columns, state, found));
   tables.replaceChildren(...parts.filter(Boolean));
@@ -92,13 +109,18 @@ function tableOf(edition, columns, state, found) {
   }
   if (!sections.length) return null;
   const slugs = exhibits.map((exhibit) => exhibit.split("/")[1]);
-  const head = columns.map((target) => make("th", { scope: "col" }, target,
+  const head = columns.map((target) => make("th", { scope: "col" }, ...headingOf(target),
     make("span", { class: "slugs", "aria-hidden": "true" }, ...slugs.map((slug) => make("span", {}, slug)))));
   return make("section", { class: "edition", "aria-label": edition },
     make("h3", {}, edition),
     make("p", { class: "order" }, `In this order: ${slugs.join(", ")}.`),
     make("div", { class: "wide" }, make("table", { class: "cells" },
       make("thead", {}, make("tr", {}, make("td"), ...head)), ...sections)));
+}
+
+function headingOf(target) {
+  const { server, environment } = result.targets[targets.indexOf(target)];
+  return environment ? [server, make("small", {}, environment)] : [server];
 }
 
 function rowOf(probe, exhibits, columns, state, found) {
@@ -110,6 +132,7 @@ function rowOf(probe, exhibits, columns, state, found) {
   if (!asked.length) return null;
   if (state.show === "" && !asked.some((cell) => DIFFERENT.includes(cell.outcome.verdict))) return null;
   if (state.show === "changed" && !asked.some(change)) return null;
+  if (state.show === "versions" && !asked.some(isOfVersion)) return null;
   if (state.word && !mentions(probe, asked, state.word.toLowerCase())) return null;
   found.probes.add(probe.id);
   found.cells += asked.length;
@@ -219,7 +242,7 @@ function show() {
     const { probes, cells } = showTables(state);
     show.said = cells
       ? `${probes.size} of ${result.probes.length} probes, ${cells.toLocaleString("en")} cells.`
-      : `No probe ${state.show === "changed" ? "changed" : state.show ? "is" : "differs"} here${state.word || state.group ? " with this filter" : ": every cell is as the contract says"}.`;
+      : `No probe ${{ "": "differs", changed: "changed", versions: "shows something else with other versions" }[state.show] ?? "is"} here${state.word || state.group ? " with this filter" : ": every cell is as the contract says"}.`;
     show.last = key;
   }
   document.querySelector("#found").textContent = [...unknown, show.said].join(" ");
@@ -228,7 +251,7 @@ function show() {
 }
 
 function filtered() {
-  const state = Object.fromEntries(["show", "edition", "server", "group", "word"].map((name) => [name, form.elements[name].value.trim()]));
+  const state = Object.fromEntries(["show", "edition", "server", "versions", "group", "word"].map((name) => [name, form.elements[name].value.trim()]));
   history.replaceState(null, "", address(state));
   show();
 }
