@@ -307,3 +307,9 @@ WORKERS: dict[str, str] = {
     "echo-async": "consumers.worker.echo_async.EchoWorker",
 }
 """Each channel that ``runworker`` may listen to, and the consumer that takes what comes there."""
+
+BOTS: dict[str, str] = {
+    "bot-sync": "consumers.bot.bot_sync.Bot",
+    "bot-async": "consumers.bot.bot_async.Bot",
+}
+"""The same for the bots, which answer in the rooms they are invited to."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 from environs import Env, EnvValidationError, ValidationError, validate
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.retry import Retry as SyncRetry
 
 from consumers.contract import Limits
 from sandbox.database.url import read_url
@@ -149,6 +150,18 @@ if REDIS_URL:
             },
         },
     }
+    # Where a bot notes which commands it has answered.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {
+                "socket_connect_timeout": 2,
+                "socket_timeout": 5,
+                "retry": SyncRetry(NoBackoff(), 1),
+            },
+        }
+    }
 
 INSTALLED_APPS = [
     "daphne",  # first: it brings the runserver that speaks ASGI
@@ -156,6 +169,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "consumers.bot",
     "consumers.history",
     "sandbox.site",
     "sandbox",  # before channels: its runworker outlives an outage of Redis

@@ -11,7 +11,7 @@ from channels.worker import Worker
 from django.conf import settings
 from django.core.management import CommandError
 
-from consumers.catalogue import WORKERS
+from consumers.catalogue import BOTS, WORKERS
 from consumers.channel_layer import LAYER_ERRORS
 
 logger = logging.getLogger("django.channels.worker")
@@ -38,9 +38,9 @@ class Command(runworker.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         channels = options["channels"]
-        if unknown := set(channels) - set(WORKERS):
+        if unknown := set(channels) - set(known := [*WORKERS, *BOTS]):
             names = ", ".join(sorted(unknown))
-            raise CommandError(f"There is no worker {names}: choose from {', '.join(WORKERS)}.")
+            raise CommandError(f"There is no worker {names}: choose from {', '.join(known)}.")
         if not settings.REDIS_URL:
             raise CommandError(
                 "The in-memory channel layer reaches no other process: set REDIS_URL, such as "
