@@ -25,7 +25,7 @@ def test_echo_gives_back_every_text(text: str) -> None:
 
 @given(count=st.integers(0, 9999), sides=st.integers(0, 9999), data=st.data())
 def test_a_roll_shows_its_dice_and_their_sum(count: int, sides: int, data: st.DataObject) -> None:
-    """A roll within the bounds shows each die and the sum, and any other roll what the bounds are."""
+    """A roll within the bounds shows each die and the sum, and any other what the bounds are."""
     rolled: list[int] = []
 
     def dice(sides: int) -> int:

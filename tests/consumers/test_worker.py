@@ -12,7 +12,7 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from consumers.catalogue import WORKERS
+from consumers.catalogue import BOTS, WORKERS
 from routing.channels import channel_names
 from sandbox.asgi import application
 from tests.support.asgi import Connection
@@ -108,8 +108,8 @@ async def test_a_slow_layer_takes_none_of_the_workers_time(monkeypatch: pytest.M
 
 
 def test_each_channel_name_has_its_consumer() -> None:
-    """Every worker of the catalogue is behind its channel name."""
-    assert set(channel_names) == set(WORKERS)
+    """Every worker and every bot of the catalogue is behind its channel name."""
+    assert set(channel_names) == {*WORKERS, *BOTS}
 
 
 def test_runworker_says_what_it_cannot_do(settings: Settings) -> None:
