@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from channels_redis.core import RedisChannelLayer
+from django.utils.module_loading import import_string
 
 from consumers.catalogue import BOTS
 from sandbox.processes.redis import Redis
@@ -135,7 +135,7 @@ async def test_a_bot_answers_where_it_is_invited(server: Server) -> None:
 
 async def test_a_command_that_comes_twice_is_answered_once(server: Server, redis: Redis) -> None:
     """A command that the channel layer gives to two workers is answered by one of them."""
-    layer = RedisChannelLayer(hosts=[redis.url])
+    layer = import_string("channels_redis.core.RedisChannelLayer")(hosts=[redis.url])
     for bot in BOTS:
         press(server, "invite", bot, "twice")
     async with member(server, "twice") as client:
@@ -165,7 +165,7 @@ async def test_bots_outlive_a_restart_of_redis(server: Server, redis: Redis) -> 
                 await say(client, "/echo again")
                 while True:
                     try:
-                        heard = json.loads(await client.socket.receive(timeout=1))
+                        heard = json.loads(str(await client.socket.receive(timeout=1)))
                     except TimeoutError:
                         break
                     if "bot" in (message := heard.get("message") or {}) and "text" in message:
