@@ -8,6 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+ROOM_NAME = r"(?!\.{1,2}(?:/|$))[a-zA-Z0-9_.-]{1,94}"
+"""What the name of a group may hold: under 100 characters, its prefix "room." included.
+
+In a path "." and ".." are no names: a browser resolves them before it asks.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Edition:

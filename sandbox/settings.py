@@ -11,11 +11,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as SyncRetry
 
+from consumers.catalogue import ROOM_NAME
 from consumers.contract import Limits
 from sandbox.database.url import read_url
 from sandbox.layers.redis_url import check_url
 from sandbox.mqtt.url import read_url as read_mqtt_url
 
+MOST_MQTT_ROOMS = 100
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -37,6 +39,13 @@ def is_mqtt_url(url: str) -> None:
         raise ValidationError(
             f"Not the URL of a broker, such as mqtt://127.0.0.1:1883: {error}."
         ) from None
+
+
+def are_rooms(names: list[str]) -> None:
+    if not all(re.fullmatch(ROOM_NAME, name) for name in names) or len(names) > MOST_MQTT_ROOMS:
+        raise ValidationError(
+            f"Not the names of at most {MOST_MQTT_ROOMS} rooms, such as lobby,kitchen."
+        )
 
 
 def is_prefix(path: str) -> None:
@@ -83,6 +92,7 @@ SYNC_THREADS = env.int("SYNC_THREADS", default=32, validate=validate.Range(1, 10
 HISTORY_KEPT = env.int("HISTORY_KEPT", default=1000, validate=validate.Range(1, 1_000_000))
 HISTORY_CHECK_SECONDS = 1.0
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
+MQTT_ROOMS = env.list("MQTT_ROOMS", default=["lobby"], validate=are_rooms)
 MQTT_URL = env.str("MQTT_URL", default="", validate=is_mqtt_url)
 
 wrong: dict[str, list[str]] = {}

@@ -15,6 +15,7 @@ sent any more. And there is an extension, ``"mqtt.ack"``: an application that su
 ``"acknowledge": True`` finds an ``"id"`` in each message of QoS 1, and sends ``mqtt.ack`` with it
 once it has done its work; without that, a message is acknowledged when the application asks for
 the event after it. What is not acknowledged, the broker delivers again to the next connection.
+Where there is the extension ``"mqtt.no_local"``, ``mqtt.sub`` may have ``"no_local": True``.
 """
 
 import asyncio
@@ -111,6 +112,8 @@ class Server:
         logger.info("broker %s: connected, MQTT %s, %s", self._broker.address, version, session)
         self._has_connected = True
         self._failure = ""
+        if self._version == V5:
+            instance.scope["extensions"]["mqtt.no_local"] = {}
         connection.publish_again(self._unacknowledged)
         return instance
 
@@ -170,7 +173,7 @@ class _Instance:
     connection: Connection
 
     def __init__(self, client_id: str) -> None:
-        self.scope = {
+        self.scope: dict[str, Any] = {
             "type": "mqtt",
             "asgi": {"version": "3.0"},
             "client_id": client_id,
