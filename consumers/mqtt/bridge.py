@@ -13,6 +13,8 @@ from consumers.contract import Error, Request, answer, decode, encode
 from consumers.mqtt.replies import BUSY
 from consumers.rooms.publish import GROUP_PREFIX, publish
 
+FROM_A_ROOM = {"from": "room"}
+"""The user property of what comes from a room: no bridge brings it to a room again."""
 PAUSE = 1.0
 """Seconds between two attempts to join the room."""
 
@@ -20,8 +22,9 @@ PAUSE = 1.0
 class Bridge(AsyncConsumer):
     """One member of a room, for all devices.
 
-    What it brings to the room it must not bring back: the event says by whom it was published.
-    What it brings to the broker must not come back either: that is for the subscription to say.
+    What it brings to the room it does not bring back: the event says by whom it was published.
+    What it brings to the broker does not come back, for so is its subscription; nor does another
+    bridge bring it back, because a user property says that it comes from a room.
     """
 
     channel_layer_alias = "rooms"
@@ -52,6 +55,8 @@ class Bridge(AsyncConsumer):
 
     async def mqtt_msg(self, event: Any) -> None:
         connection_log.received(self.scope)
+        if FROM_A_ROOM.items() <= event["mqtt"].get("user_properties", {}).items():
+            return
         if error := await self.publish(decode(event["mqtt"]["payload"], settings.LIMITS)):
             await self.send(refusal(self.scope, event["mqtt"], error))
 
@@ -68,7 +73,9 @@ class Bridge(AsyncConsumer):
     async def room_message(self, event: Any) -> None:
         """Publish what a member has sent. A device has it at the QoS of its own subscription."""
         if event.get("by") != self.channel_name:
-            await self.send(publication(self.topic, event["text"], qos=1))
+            published = publication(self.topic, event["text"], qos=1)
+            published["mqtt"]["user_properties"] = FROM_A_ROOM
+            await self.send(published)
 
     async def mqtt_disconnect(self, _event: Any) -> None:
         connection_log.disconnected(self.scope)

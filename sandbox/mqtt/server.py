@@ -15,7 +15,8 @@ sent any more. And there is an extension, ``"mqtt.ack"``: an application that su
 ``"acknowledge": True`` finds an ``"id"`` in each message of QoS 1, and sends ``mqtt.ack`` with it
 once it has done its work; without that, a message is acknowledged when the application asks for
 the event after it. What is not acknowledged, the broker delivers again to the next connection.
-Where there is the extension ``"mqtt.no_local"``, ``mqtt.sub`` may have ``"no_local": True``.
+Where there is the extension ``"mqtt.no_local"``, that is with MQTT 5, ``mqtt.sub`` may have
+``"no_local": True``, and messages, both ways, ``"user_properties"``, a dict of strings.
 """
 
 import asyncio
@@ -205,6 +206,8 @@ class _Instance:
             "qos": message.qos,
             "retain": message.retain,
         }
+        if message.user_properties:
+            content["user_properties"] = dict(message.user_properties)
         if message.id:
             content["id"] = message.id
         self._put({"type": "mqtt.msg", "mqtt": content})
@@ -254,6 +257,7 @@ class _Instance:
                     payload.encode() if isinstance(payload, str) else bytes(payload),
                     content.get("qos", 1),
                     content.get("retain", False),
+                    user_properties=tuple(content.get("user_properties", {}).items()),
                 )
             )
         elif kind == "mqtt.ack":

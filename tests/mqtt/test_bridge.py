@@ -25,7 +25,7 @@ from tests.support.strategies import Frame
 
 pytestmark = pytest.mark.asyncio
 
-ROOMS = ["lobby.0", "lobby.1", "bad", "redis", "broker"]
+ROOMS = ["lobby.0", "lobby.1", "bad", "redis", "broker", "two"]
 READY = '{"message":"ready"}'
 BROKEN: list[Frame] = [
     "",
@@ -52,9 +52,11 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
 
 
 @contextmanager
-def bridging(rooms: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+def bridging(
+    rooms: Sequence[str], environment: dict[str, str], log: Path, client: str = "bridge"
+) -> Iterator[None]:
     """Run the protocol server of MQTT, which is in all rooms when the block begins."""
-    command = [sys.executable, "manage.py", "mqtt", "--client-id", rooms[0]]
+    command = [sys.executable, "manage.py", "mqtt", "--client-id", client]
     environment = {**os.environ, **environment, "MQTT_ROOMS": ",".join(rooms)}
     with log.open("wb") as output:
         streams = {"stdout": output, "stderr": output}
@@ -150,17 +152,40 @@ async def test_a_bridge_that_was_away(
 ) -> None:
     """A bridge brings what was published at QoS 1 while it was away, and nothing a second time."""
     async with clients("away", server.url) as members:
-        with bridging(["away"], environment, tmp_path / "first"):
+        with bridging(["away"], environment, tmp_path / "first", client="away"):
             async with a_device(mosquitto, "away") as device:
                 await device.send('{"message":"retained"}', retain=True)
                 assert {await hear(member) for member in members} == {'{"message":"retained"}'}
         async with Device(mosquitto.url, "sandbox/rooms/away") as device:
             assert (await device.message()).retain  # as MQTT has it, for devices
             await device.send('{"message":"meanwhile"}')
-            with bridging(["away"], environment, tmp_path / "second"):
+            with bridging(["away"], environment, tmp_path / "second", client="away"):
                 assert {await hear(member) for member in members} == {'{"message":"meanwhile"}'}
                 await device.send('{"message":"back"}')
                 assert {await hear(member) for member in members} == {'{"message":"back"}'}
+
+
+async def test_two_bridges_of_one_room_make_no_loop(
+    server: Server,
+    mosquitto: Mosquitto,
+    environment: dict[str, str],
+    bridge: Callable[[], str],
+    tmp_path: Path,
+) -> None:
+    """A second bridge between the same room and broker brings all once more, and not for ever."""
+    del bridge
+    async with clients("two", server.url) as members:
+        with bridging(["two"], environment, tmp_path / "log", client="second"):
+            async with a_device(mosquitto, "two") as device:
+                for text in ('{"message":1}', '{"message":2}'):
+                    await members[0].send(text)
+                    assert {await hear(member) for member in members} == {text}
+                    assert [await hear(device) for _ in range(2)] == [text] * 2
+                for text in ('{"message":3}', '{"message":4}'):
+                    await device.send(text)
+                    for member in members:
+                        assert [await hear(member) for _ in range(2)] == [text] * 2
+                    assert [await hear(device) for _ in range(3)] == [text] * 3
 
 
 async def test_a_restart_of_the_broker(
