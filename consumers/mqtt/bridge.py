@@ -55,10 +55,11 @@ class Bridge(AsyncConsumer):
 
     async def mqtt_msg(self, event: Any) -> None:
         connection_log.received(self.scope)
-        if FROM_A_ROOM.items() <= event["mqtt"].get("user_properties", {}).items():
+        message = event["mqtt"]
+        if FROM_A_ROOM.items() <= message.get("user_properties", {}).items():
             return
-        if error := await self.publish(decode(event["mqtt"]["payload"], settings.LIMITS)):
-            await self.send(refusal(self.scope, event["mqtt"], error))
+        if error := await self.publish(decode(message["payload"], settings.LIMITS)):
+            await self.send(refusal(self.scope, message, error))
 
     async def publish(self, request: Request | Error) -> Error | None:
         """Publish what a device has sent. It does not wait a ``delay``: others come after it."""

@@ -1,13 +1,17 @@
 """What a bot answers, as a pure function."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.bot.commands import BAD_ROLL, HELP, MAX_DICE, MAX_SIDES, is_command, reply
+from sandbox.processes.servers import ROOT
 from tests.support import strategies
 
 NOW = datetime(2026, 11, 26, 12, 30, 15, 987654, UTC)
@@ -78,3 +82,35 @@ def test_only_a_string_can_be_a_command(value: Any) -> None:
     """No message is a command but a string that begins with a slash, so no bot answers a bot."""
     assert is_command(value) == (isinstance(value, str) and value[:1] == "/")
     assert not is_command({"bot": "bot-async", "text": value})
+
+
+def source(module: str) -> str:
+    spec = find_spec(module)
+    assert spec
+    assert spec.origin
+    return Path(spec.origin).read_text()
+
+
+def test_the_twins_differ_only_in_how_they_wait() -> None:
+    """The sync bot is the async one without async and await, and publishes from a thread."""
+    stripped = re.sub(r"\b(async (?=def)|await )", "", source("consumers.bot.bot_async"))
+    stripped = re.sub(r"\ba(?=exists|add)", "", stripped)
+    stripped = stripped.replace("AsyncConsumer", "SyncConsumer").replace("async bot", "sync bot")
+
+    threaded = source("consumers.bot.bot_sync").replace("async_to_sync(publish)", "publish")
+    assert threaded.replace("from asgiref.sync import async_to_sync\n", "") == stripped
+
+
+def test_the_document_shows_what_bots_say() -> None:
+    """Each command in the table of docs/bot.md has the answer that stands there."""
+    document = (ROOT / "docs/bot.md").read_text()
+    table = re.findall(r"^\| `(/.*?)` \| `(.*)` \|$", document, re.MULTILINE)
+    assert len(table) == 6
+    for command, said in table:
+        assert reply(command, NOW, dice_of(3, 5)) == said
+
+
+def dice_of(*rolls: int) -> Callable[[int], int]:
+    """Dice that show these numbers."""
+    following = iter(rolls)
+    return lambda _sides: next(following)
