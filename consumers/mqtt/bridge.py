@@ -42,12 +42,14 @@ class Bridge(AsyncConsumer):
                 self.joined = True
             return await receive()
 
+        waits = False
         while True:
             try:
                 return await super().__call__(scope, join_and_receive, send)
             except LAYER_ERRORS as error:
-                self.joined = False
-                connection_log.undelivered(self.topic, error)
+                if self.joined or not waits:
+                    connection_log.waits(self.topic, error)
+                self.joined, waits = False, True
                 await sleep(PAUSE)
 
     async def mqtt_connect(self, _event: Any) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
+from pytest_django import Settings
 
 from consumers.mqtt.bridge import Bridge
 from routing.topics import TopicRouter, topic
@@ -20,7 +22,7 @@ from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, serve
 from tests.support.asgi import TIMEOUT
 from tests.support.clients import Client, clients
-from tests.support.devices import Device, logged
+from tests.support.devices import Device, eventually, logged
 from tests.support.strategies import Frame
 
 pytestmark = pytest.mark.asyncio
@@ -230,6 +232,31 @@ async def test_a_restart_of_redis(
                     except TimeoutError:
                         continue
     assert "Traceback" not in bridge()
+
+
+async def test_a_bridge_waits_for_redis(redis: Redis, settings: Settings) -> None:
+    """While Redis is away at the start, messages of devices wait, and then reach the room."""
+    backend = "sandbox.layers.pub_sub.PubSubLayer"
+    rooms = {"BACKEND": backend, "CONFIG": {"hosts": [redis.url]}}
+    settings.CHANNEL_LAYERS = {"rooms": rooms}
+    redis.kill()
+    events = asyncio.Queue[Any]()
+    sent = asyncio.Queue[Any]()
+    application: Any = Bridge.as_asgi()
+    scope = {"type": "mqtt", "topic": "sandbox/rooms/late", "path": "sandbox/rooms/late"}
+    with logged("consumers") as log:
+        task = asyncio.create_task(application(scope, events.get, sent.put))
+        events.put_nowait({"type": "mqtt.connect"})
+        await eventually(lambda: log.has("sandbox/rooms/late waits for its room"))
+        redis.start()
+        await eventually(lambda: log.has("sandbox/rooms/late connect"))
+    layer = get_channel_layer("rooms")
+    assert layer
+    await layer.group_send("room.late", {"type": "room.message", "text": "hi"})
+    async with asyncio.timeout(TIMEOUT):
+        assert (await sent.get())["mqtt"]["payload"] == b"hi"
+        events.put_nowait({"type": "mqtt.disconnect"})
+        await task
 
 
 async def test_without_mqtt_5_a_room_is_not_served() -> None:
