@@ -3,9 +3,11 @@
 import asyncio
 import json
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from django.utils.module_loading import import_string
 from consumers.catalogue import BOTS
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import Server, serve
+from sandbox.site.views import MAX_INVITATIONS
+from sandbox.wire import http
 from tests.support.asgi import TIMEOUT
 from tests.support.bots import migrate, press, workers
 from tests.support.clients import Client
@@ -27,9 +31,13 @@ AT_ONCE = 20
 
 
 @pytest.fixture(scope="module")
-def server(redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bots") / "db.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def server(redis: Redis, database: Path) -> Iterator[Server]:
     """A Daphne, and two processes that run both bots."""
-    database = tmp_path_factory.mktemp("bots") / "db.sqlite3"
     environment = {"REDIS_URL": redis.url, "DATABASE_URL": f"sqlite:///{database}"}
     migrate(environment)
     with workers(2, environment), serve(environment=environment) as server:
@@ -176,7 +184,20 @@ async def test_bots_outlive_a_restart_of_redis(server: Server, redis: Redis) -> 
     assert "Traceback" not in server.log()
 
 
-async def test_what_cannot_be_invited_is_refused(server: Server) -> None:
-    """A bot that does not exist and a room with a bad name are refused with a sentence."""
+async def test_what_cannot_be_invited_is_refused(server: Server, database: Path) -> None:
+    """No bot, a bad room, a form of another site, and one room too many are each refused."""
     assert press(server, "invite", "nobody", "r") == (400, "The bots are bot-sync, bot-async.")
     assert press(server, "invite", "bot-sync", "r/x") == (400, "That is not the name of a room.")
+    body = b"room=r&invite=bot-sync"
+    foreign = {"Content-Type": "application/x-www-form-urlencoded"}.items()
+    assert (
+        await http("POST", f"{server.url}/rooms/bots/", body=body, headers=foreign)
+    ).status == 403
+    with closing(sqlite3.connect(database)) as connection, connection:
+        rows = [(f"full.{number}", "bot-sync") for number in range(MAX_INVITATIONS)]
+        connection.executemany("INSERT INTO bot_invitation (room, bot) VALUES (?, ?)", rows)
+    status, sentence = press(server, "invite", "bot-sync", "one.more")
+    assert (status, "first send one away" in sentence) == (409, True)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM bot_invitation")
+    assert press(server, "invite", "bot-sync", "one.more")[0] == 302
