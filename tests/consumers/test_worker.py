@@ -1,7 +1,7 @@
 """What a connection gets when no worker answers, and which worker answers otherwise."""
 
 import json
-from asyncio import Event, create_task, sleep, timeout
+from asyncio import Event, create_task, sleep, timeout, wait
 from typing import Any
 from uuid import uuid4
 
@@ -140,7 +140,7 @@ async def test_a_worker_takes_no_more_than_it_can_do(over_redis: None) -> None:
             handled.append((await receive())["number"])
 
     worker = RetryingWorker(application, ["echo-async"], layer)
-    listening = create_task(worker.handle())
+    listening = create_task(worker.listener("echo-async"))
     async with timeout(TIMEOUT):
         while not worker.application_instances or waiting(worker) < MOST_WAITING:
             await sleep(0.01)
@@ -150,8 +150,11 @@ async def test_a_worker_takes_no_more_than_it_can_do(over_redis: None) -> None:
         while len(handled) < 2 * MOST_WAITING:
             await sleep(0.01)
     assert handled == list(range(2 * MOST_WAITING))
-    worker.application_instances["echo-async"]["future"].cancel()
-    listening.cancel()
+    consumer = worker.application_instances["echo-async"]["future"]
+    for task in (consumer, listening):
+        task.cancel()
+    async with timeout(TIMEOUT):
+        await wait((consumer, listening))
 
 
 def waiting(worker: RetryingWorker) -> int:

@@ -28,6 +28,8 @@ class RetryingWorker(Worker):
             try:
                 message = await self.channel_layer.receive(channel)
             except LAYER_ERRORS as error:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    return  # redis-py can raise an error of its own where it is cancelled
                 logger.warning("%s: no channel layer, trying again: %s", channel, error)
                 await asyncio.sleep(1)
                 continue
