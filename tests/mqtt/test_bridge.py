@@ -156,7 +156,7 @@ async def test_a_bridge_that_was_away(
     async with clients("away", server.url) as members:
         with bridging(["away"], environment, tmp_path / "first", client="away"):
             async with a_device(mosquitto, "away") as device:
-                await device.send('{"message":"retained"}', retain=True)
+                await device.publish('{"message":"retained"}', retain=True)
                 assert {await hear(member) for member in members} == {'{"message":"retained"}'}
         async with Device(mosquitto.url, "sandbox/rooms/away") as device:
             assert (await device.message()).retain  # as MQTT has it, for devices
