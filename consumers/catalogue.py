@@ -8,6 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+ROOM_NAME = r"(?!\.{1,2}(?:/|$))[a-zA-Z0-9_.-]{1,94}"
+"""What the name of a group may hold: under 100 characters, its prefix "room." included.
+
+In a path "." and ".." are no names: a browser resolves them before it asks.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Edition:
@@ -316,3 +322,9 @@ WORKERS: dict[str, str] = {
     "echo-async": "consumers.worker.echo_async.EchoWorker",
 }
 """Each channel that ``runworker`` may listen to, and the consumer that takes what comes there."""
+
+BOTS: dict[str, str] = {
+    "bot-sync": "consumers.bot.bot_sync.Bot",
+    "bot-async": "consumers.bot.bot_async.Bot",
+}
+"""The same for the bots, which answer in the rooms they are invited to."""

@@ -27,6 +27,11 @@ def undelivered(channel: str, error: Exception) -> None:
     logger.warning("%s answer lost: %s", channel, str(error) or type(error).__name__)
 
 
+def waits(topic: str, error: Exception) -> None:
+    """Log that a consumer cannot begin its work yet, because its channel layer does not answer."""
+    logger.warning("%s waits for its room: %s", topic, str(error) or type(error).__name__)
+
+
 def _client(scope: Any) -> str:
     host, port = scope.get("client") or ("-", "-")
     return f"{host}:{port}"

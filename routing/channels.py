@@ -2,6 +2,8 @@
 
 from django.utils.module_loading import import_string
 
-from consumers.catalogue import WORKERS
+from consumers.catalogue import BOTS, WORKERS
 
-channel_names = {name: import_string(consumer).as_asgi() for name, consumer in WORKERS.items()}
+channel_names = {
+    name: import_string(consumer).as_asgi() for name, consumer in (WORKERS | BOTS).items()
+}

@@ -57,7 +57,7 @@ class Route:
     application: Any
     qos: int = 1
     no_local: bool = False
-    """What this client itself publishes does not come back, where the broker speaks MQTT 5."""
+    """What this client itself publishes must not come back: not served where it would."""
     busy: Callable[[Any, Any], Any] | None = None
     """Makes, of a scope and a message that cannot be taken, the event that says so."""
     pattern: re.Pattern[str] = field(init=False)
@@ -106,7 +106,8 @@ class Dispatch:
     def __init__(self, routes: tuple[Route, ...], scope: Any, send: Any) -> None:
         self.send = send
         self.waiting_bytes = 0
-        self._can_acknowledge = "mqtt.ack" in scope.get("extensions", {})
+        self._extensions = scope.get("extensions", {})
+        self._can_acknowledge = "mqtt.ack" in self._extensions
         self._routes = routes
         self._scope = scope
         self._members: OrderedDict[str, Member] = OrderedDict()
@@ -115,6 +116,12 @@ class Dispatch:
 
     async def subscribe(self) -> None:
         for route in self._routes:
+            if route.no_local and "mqtt.no_local" not in self._extensions:
+                logger.warning(
+                    "%.200r: not served: without MQTT 5 this client's own messages would come back",
+                    route.topic,
+                )
+                continue
             content = {
                 "topic": route.filter,
                 "qos": route.qos,

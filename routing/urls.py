@@ -9,7 +9,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 from django.utils.module_loading import import_string
 
-from consumers.catalogue import CATALOGUE, Exhibit
+from consumers.catalogue import CATALOGUE, ROOM_NAME, Exhibit
 from routing.backpressure import with_backpressure
 from routing.ending import ended_once
 from routing.hypercorn import with_every_end, without_compression
@@ -22,12 +22,7 @@ from routing.static_files import static_files
 
 
 class RoomConverter(StringConverter):
-    """What the name of a group may hold: under 100 characters, its prefix "room." included.
-
-    In a path "." and ".." are no names: a browser resolves them before it asks.
-    """
-
-    regex = r"(?!\.{1,2}(?:/|$))[a-zA-Z0-9_.-]{1,94}"
+    regex = ROOM_NAME
 
 
 register_converter(RoomConverter, "room")

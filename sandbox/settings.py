@@ -9,12 +9,15 @@ from typing import Any, cast
 from environs import Env, EnvValidationError, ValidationError, validate
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.retry import Retry as SyncRetry
 
+from consumers.catalogue import ROOM_NAME
 from consumers.contract import Limits
 from sandbox.database.url import read_url
 from sandbox.layers.redis_url import check_url
 from sandbox.mqtt.url import read_url as read_mqtt_url
 
+MOST_MQTT_ROOMS = 100
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -36,6 +39,13 @@ def is_mqtt_url(url: str) -> None:
         raise ValidationError(
             f"Not the URL of a broker, such as mqtt://127.0.0.1:1883: {error}."
         ) from None
+
+
+def are_rooms(names: list[str]) -> None:
+    if not all(re.fullmatch(ROOM_NAME, name) for name in names) or len(names) > MOST_MQTT_ROOMS:
+        raise ValidationError(
+            f"Not the names of at most {MOST_MQTT_ROOMS} rooms, such as lobby,kitchen."
+        )
 
 
 def is_prefix(path: str) -> None:
@@ -83,6 +93,7 @@ HISTORY_KEPT = env.int("HISTORY_KEPT", default=1000, validate=validate.Range(1, 
 HISTORY_CHECK_SECONDS = 1.0
 SIGNED_IN_SECONDS = 2.0
 REDIS_URL = env.str("REDIS_URL", default="", validate=is_redis_url)
+MQTT_ROOMS = env.list("MQTT_ROOMS", default=["lobby"], validate=are_rooms)
 MQTT_URL = env.str("MQTT_URL", default="", validate=is_mqtt_url)
 
 wrong: dict[str, list[str]] = {}
@@ -150,6 +161,18 @@ if REDIS_URL:
             },
         },
     }
+    # Where a bot notes which commands it has answered.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {
+                "socket_connect_timeout": 2,
+                "socket_timeout": 5,
+                "retry": SyncRetry(NoBackoff(), 1),
+            },
+        }
+    }
 
 INSTALLED_APPS = [
     "daphne",  # first: it brings the runserver that speaks ASGI
@@ -157,6 +180,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "consumers.bot",
     "consumers.history",
     "sandbox.site",
     "sandbox",  # before channels: its runworker outlives an outage of Redis

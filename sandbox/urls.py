@@ -14,6 +14,7 @@ urlpatterns = [
     path("stall/", views.stall, name="stall"),
     path("source/", views.source, name="source"),
     path("rooms/", views.rooms, name="rooms"),
+    path("rooms/bots/", views.bots, name="bots"),
     path("scope/", views.scope, name="scope"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

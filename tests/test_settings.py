@@ -44,6 +44,9 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
         ("ROOT_PATH", "app/"),
         ("BEHIND_PROXY", "perhaps"),
         ("MQTT_URL", "broker:1883"),
+        ("MQTT_ROOMS", "lobby,a/b"),
+        ("MQTT_ROOMS", "lobby, kitchen"),
+        ("MQTT_ROOMS", ",".join(map(str, range(101)))),
     ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:

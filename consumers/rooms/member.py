@@ -8,7 +8,8 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
 from consumers.channel_layer import LAYER_ERRORS, LAYER_SECONDS, UNAVAILABLE
-from consumers.contract import Error, Request, answer, encode
+from consumers.contract import Error, Request
+from consumers.rooms.publish import GROUP_PREFIX, publish
 from consumers.unavailable import close_unavailable
 
 
@@ -25,7 +26,7 @@ class Member(AsyncConsumer):
     announced = False
     """Whether the connection log has its connect."""
     joined = False
-    group_prefix = "room."
+    group_prefix = GROUP_PREFIX
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.group = self.group_prefix + scope["url_route"]["kwargs"]["room"]
@@ -52,17 +53,11 @@ class Member(AsyncConsumer):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def publish(self, request: Request | Error) -> Request | Error:
-        """Send a good request to all members; return it, or the Error to answer its sender with.
-
-        The encoded reply is sent, so that all members get the same bytes and any channel layer can
-        carry it: MessagePack, the format of the Redis layers, has no integers over 64 bits.
-        """
+        """Send a good request to all members; return it, or the Error to answer its sender with."""
         if isinstance(request, Error):
             return request
-        event = {"type": "room.message", "text": encode(answer(request))}
         try:
-            async with timeout(LAYER_SECONDS):
-                await self.channel_layer.group_send(self.group, event)
+            await publish(self.scope["url_route"]["kwargs"]["room"], request)
         except LAYER_ERRORS:
             return UNAVAILABLE
         return request

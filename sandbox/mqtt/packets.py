@@ -47,13 +47,14 @@ class Packet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A published message. ``id`` is 0 at QoS 0."""
+    """A published message. ``id`` is 0 at QoS 0. ``user_properties`` are of MQTT 5."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     id: int = 0
+    user_properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,13 @@ def _variable(data: bytes | bytearray, at: int) -> tuple[int, int]:
     raise ProtocolError("A length has more than four bytes.")
 
 
-def _properties(body: bytes, at: int) -> tuple[dict[int, int | bytes], int]:
-    """Read properties; return them, and where they end. Of repeated ones the last counts."""
+def _properties(
+    body: bytes, at: int, pairs: list[tuple[str, str]] | None = None
+) -> tuple[dict[int, int | bytes], int]:
+    """Read properties; return them, and where they end. Of repeated ones the last counts.
+
+    The user properties, which may be repeated, are added to ``pairs``.
+    """
     length, at = _variable(body, at)
     end = at + length
     found: dict[int, int | bytes] = {}
@@ -133,8 +139,10 @@ def _properties(body: bytes, at: int) -> tuple[dict[int, int | bytes], int]:
         elif name in _STRINGS:
             found[name], at = _binary(body, at)
         elif name == _USER_PROPERTY:
-            _, at = _binary(body, at)
-            _, at = _binary(body, at)
+            key, at = _binary(body, at)
+            value, at = _binary(body, at)
+            if pairs is not None:
+                pairs.append((key.decode(), value.decode()))
         elif name == _SUBSCRIPTION_ID:
             found[name], at = _variable(body, at)
         else:
@@ -170,16 +178,17 @@ def read_publish(packet: Packet, version: int) -> Message:
     qos = packet.flags >> 1 & 3
     topic, at = _binary(body, 0)
     number = 0
+    pairs: list[tuple[str, str]] = []
     if qos:
         number = int.from_bytes(body[at : at + 2], "big")
         at += 2
     try:
         if version == V5:
-            length, at = _variable(body, at)
-            at += length
+            _, at = _properties(body, at, pairs)
         if at > len(body) or qos > 1:
             raise ProtocolError("A PUBLISH ends too early, or has a QoS that was not asked for.")
-        return Message(topic.decode(), body[at:], qos, bool(packet.flags & 1), number)
+        retain = bool(packet.flags & 1)
+        return Message(topic.decode(), body[at:], qos, retain, number, tuple(pairs))
     except (IndexError, UnicodeDecodeError):
         raise ProtocolError("A PUBLISH cannot be read.") from None
 
@@ -203,13 +212,18 @@ def read_codes(packet: Packet, version: int) -> bytes:
 
 
 def _packet(first: int, body: bytes) -> bytes:
+    return bytes((first,)) + _with_length(body)
+
+
+def _with_length(body: bytes) -> bytes:
+    """Write a Variable Byte Integer (1.5.5), and so many bytes."""
     size = len(body)
     length = bytearray()
     while size > 0x7F:  # noqa: PLR2004 # seven bits a byte
         length.append(size & 0x7F | 0x80)
         size >>= 7
     length.append(size)
-    return bytes((first,)) + length + body
+    return bytes(length) + body
 
 
 def _string(text: str | bytes) -> bytes:
@@ -256,7 +270,11 @@ def publish(version: int, message: Message) -> bytes:
     if message.qos:
         body += message.id.to_bytes(2, "big")
     if version == V5:
-        body += b"\0"
+        properties = (
+            bytes((_USER_PROPERTY,)) + _string(key) + _string(value)
+            for key, value in message.user_properties
+        )
+        body += _with_length(b"".join(properties))
     return _packet(PUBLISH << 4 | message.qos << 1 | message.retain, body + message.payload)
 
 

@@ -15,6 +15,8 @@ sent any more. And there is an extension, ``"mqtt.ack"``: an application that su
 ``"acknowledge": True`` finds an ``"id"`` in each message of QoS 1, and sends ``mqtt.ack`` with it
 once it has done its work; without that, a message is acknowledged when the application asks for
 the event after it. What is not acknowledged, the broker delivers again to the next connection.
+Where there is the extension ``"mqtt.no_local"``, that is with MQTT 5, ``mqtt.sub`` may have
+``"no_local": True``, and messages, both ways, ``"user_properties"``, a dict of strings.
 """
 
 import asyncio
@@ -111,6 +113,8 @@ class Server:
         logger.info("broker %s: connected, MQTT %s, %s", self._broker.address, version, session)
         self._has_connected = True
         self._failure = ""
+        if self._version == V5:
+            instance.scope["extensions"]["mqtt.no_local"] = {}
         connection.publish_again(self._unacknowledged)
         return instance
 
@@ -170,7 +174,7 @@ class _Instance:
     connection: Connection
 
     def __init__(self, client_id: str) -> None:
-        self.scope = {
+        self.scope: dict[str, Any] = {
             "type": "mqtt",
             "asgi": {"version": "3.0"},
             "client_id": client_id,
@@ -202,6 +206,8 @@ class _Instance:
             "qos": message.qos,
             "retain": message.retain,
         }
+        if message.user_properties:
+            content["user_properties"] = dict(message.user_properties)
         if message.id:
             content["id"] = message.id
         self._put({"type": "mqtt.msg", "mqtt": content})
@@ -251,6 +257,7 @@ class _Instance:
                     payload.encode() if isinstance(payload, str) else bytes(payload),
                     content.get("qos", 1),
                     content.get("retain", False),
+                    user_properties=tuple(content.get("user_properties", {}).items()),
                 )
             )
         elif kind == "mqtt.ack":

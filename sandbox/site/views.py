@@ -7,14 +7,17 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, reverse
+from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
+from consumers.bot.models import Invitation
+from consumers.catalogue import BOTS, CATALOGUE, Edition, Exhibit, exhibits
+from consumers.outage import UnavailableError, reading
 from routing.urls import RoomConverter, is_mounted
 from sandbox.compare.output.html import context
 from sandbox.compare.output.matrix import committed
@@ -24,6 +27,12 @@ from sandbox.site.source import highlighted, side_by_side
 
 REQUEST = '{"message": "hi"}'
 ISOLATION = "routing/isolation.py"
+PLAIN = "text/plain"
+MAX_INVITATIONS = 1000
+"""In all rooms: visitors make them."""
+TOO_MANY_INVITATIONS = (
+    f"The bots are in {MAX_INVITATIONS} rooms already: first send one away, from any room."
+)
 
 
 class Card(NamedTuple):
@@ -110,9 +119,40 @@ def rooms(request: HttpRequest) -> HttpResponse:
     room = request.GET.get("room", "lobby")
     if not re.fullmatch(RoomConverter.regex, room):
         raise Http404(f"{room!r} is not the name of a room.")
-    cards = [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))]
-    context = {"room": room, "cards": cards, "in_memory": not settings.REDIS_URL}
+    context = {
+        "room": room,
+        "cards": [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))],
+        "in_memory": not settings.REDIS_URL,
+        "bots": BOTS,
+        "invited": _invited(room) if settings.REDIS_URL else None,
+    }
     return render(request, "site/rooms.html", context)
+
+
+def _invited(room: str) -> set[str] | None:
+    """Which bots are in a room; None while the database does not answer."""
+    try:
+        with reading.watch():
+            return set(Invitation.objects.filter(room=room).values_list("bot", flat=True))
+    except UnavailableError:
+        return None
+
+
+@require_POST
+def bots(request: HttpRequest) -> HttpResponse:
+    """Invite a bot to a room, or send it away: the button's name says which, its value the bot."""
+    room = request.POST.get("room", "")
+    if not re.fullmatch(RoomConverter.regex, room):
+        return HttpResponseBadRequest("That is not the name of a room.", content_type=PLAIN)
+    invited, sent_away = request.POST.get("invite"), request.POST.get("send_away")
+    if {invited, sent_away} - {None, *BOTS}:
+        return HttpResponseBadRequest(f"The bots are {', '.join(BOTS)}.", content_type=PLAIN)
+    if invited:
+        if Invitation.objects.count() >= MAX_INVITATIONS:
+            return HttpResponse(TOO_MANY_INVITATIONS, status=409, content_type=PLAIN)
+        Invitation.objects.get_or_create(room=room, bot=invited)
+    Invitation.objects.filter(room=room, bot=sent_away).delete()
+    return redirect(reverse("rooms") + "?" + urlencode({"room": room}))
 
 
 def scope(request: HttpRequest) -> HttpResponse:

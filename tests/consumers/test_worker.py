@@ -1,7 +1,7 @@
 """What a connection gets when no worker answers, and which worker answers otherwise."""
 
 import json
-from asyncio import sleep
+from asyncio import Event, create_task, sleep, timeout, wait
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +12,11 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from consumers.catalogue import WORKERS
+from consumers.catalogue import BOTS, WORKERS
 from routing.channels import channel_names
 from sandbox.asgi import application
-from tests.support.asgi import Connection
+from sandbox.management.commands.runworker import MOST_WAITING, RetryingWorker
+from tests.support.asgi import TIMEOUT, Connection
 
 PATH = "/worker/async-json-websocket/"
 
@@ -108,8 +109,8 @@ async def test_a_slow_layer_takes_none_of_the_workers_time(monkeypatch: pytest.M
 
 
 def test_each_channel_name_has_its_consumer() -> None:
-    """Every worker of the catalogue is behind its channel name."""
-    assert set(channel_names) == set(WORKERS)
+    """Every worker and every bot of the catalogue is behind its channel name."""
+    assert set(channel_names) == {*WORKERS, *BOTS}
 
 
 def test_runworker_says_what_it_cannot_do(settings: Settings) -> None:
@@ -119,3 +120,44 @@ def test_runworker_says_what_it_cannot_do(settings: Settings) -> None:
         call_command("runworker", "nobody")
     with pytest.raises(CommandError, match="set REDIS_URL"):
         call_command("runworker", "echo-sync")
+
+
+@pytest.mark.asyncio
+async def test_a_worker_takes_no_more_than_it_can_do(over_redis: None) -> None:
+    """While a consumer is busy, what exceeds a limit waits in the channel layer."""
+    del over_redis
+    layer: Any = get_channel_layer("workers")
+    layer.capacity = 3 * MOST_WAITING
+    for number in range(2 * MOST_WAITING):
+        await layer.send("echo-async", {"type": "echo.request", "number": number})
+    release = Event()
+    handled: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        del scope, send
+        while True:
+            await release.wait()
+            handled.append((await receive())["number"])
+
+    worker = RetryingWorker(application, ["echo-async"], layer)
+    listening = create_task(worker.listener("echo-async"))
+    async with timeout(TIMEOUT):
+        while not worker.application_instances or waiting(worker) < MOST_WAITING:
+            await sleep(0.01)
+        await sleep(0.1)
+        assert waiting(worker) == MOST_WAITING
+        release.set()
+        while len(handled) < 2 * MOST_WAITING:
+            await sleep(0.01)
+    assert handled == list(range(2 * MOST_WAITING))
+    consumer = worker.application_instances["echo-async"]["future"]
+    for task in (consumer, listening):
+        task.cancel()
+    async with timeout(TIMEOUT):
+        await wait((consumer, listening))
+
+
+def waiting(worker: RetryingWorker) -> int:
+    """How many messages wait for the consumer of a worker."""
+    number: int = worker.application_instances["echo-async"]["input_queue"].qsize()
+    return number

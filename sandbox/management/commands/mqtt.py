@@ -22,6 +22,7 @@ from sandbox.processes.servers import ServerError, is_free
 
 CLIENT_ID = "channels-sandbox"
 PORT = 1883
+NO_ROOMS = "none, for the in-memory channel layer reaches no other process: set REDIS_URL"
 
 
 class Command(BaseCommand):
@@ -68,6 +69,8 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.end)
         self.stdout.write(f"Serving the broker at {broker.address}. Quit with CONTROL-C.")
+        rooms = ", ".join(settings.MQTT_ROOMS) if settings.REDIS_URL else NO_ROOMS
+        self.stdout.write(f"In these rooms: {rooms or 'none'}.")
         loop.run_until_complete(server.run())
 
     def _started(self, stack: ExitStack) -> str:
