@@ -111,7 +111,12 @@ def rooms(request: HttpRequest) -> HttpResponse:
     if not re.fullmatch(RoomConverter.regex, room):
         raise Http404(f"{room!r} is not the name of a room.")
     cards = [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))]
-    context = {"room": room, "cards": cards, "in_memory": not settings.REDIS_URL}
+    context = {
+        "room": room,
+        "cards": cards,
+        "in_memory": not settings.REDIS_URL,
+        "presence": f"{get_script_prefix()}rooms/{room}/members/",
+    }
     return render(request, "site/rooms.html", context)
 
 

@@ -50,6 +50,7 @@ def stalled(page: Page) -> None:
 
 
 def sent(page: Page) -> None:
+    page.get_by_role("checkbox").last.check()
     expect(page.locator('[data-state="open"]')).to_have_count(5)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("status")).to_contain_text("received by")

@@ -1,8 +1,15 @@
-"""Every page is accessible, and fits a phone."""
+"""Every page is accessible, fits a phone, and is there at once."""
+
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox.processes.servers import Server
+from tests.support.browser import COMMANDS
 
 PAGES = [
     "/",
@@ -47,3 +54,37 @@ def test_the_first_tab_stop_skips_the_navigation(page: Page) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Left")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "/login/"])
+def test_each_section_says_what_to_look_at(page: Page, path: str) -> None:
+    """Below its title each section has one sentence that says what to look at."""
+    page.goto(path)
+    look = page.locator(".look")
+    expect(look).to_have_count(1)
+    assert look.inner_text().startswith("Look at ")
+    assert look.inner_text().count(". ") == 0
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_delays_the_first_paint_but_styles(page: Page, path: str) -> None:
+    """Before a page is painted, only its style sheets are loaded, and all are of this site."""
+    page.goto(path, wait_until="load")
+    resources = page.evaluate("performance.getEntriesByType('resource')")
+    blocking = [one["name"] for one in resources if one["renderBlockingStatus"] == "blocking"]
+    assert 1 <= len(blocking) <= 2
+    assert all(url.endswith(".css") for url in blocking)
+    assert all(one["name"].startswith(page.evaluate("origin")) for one in resources)
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/", "/scope/"])
+def test_a_picture_of_a_page_does_not_wait(
+    browser: Browser, site: Server, tmp_path: Path, path: str
+) -> None:
+    """Chromium's own command takes a picture of a page, with no event stream to wait for."""
+    found = next(filter(None, map(shutil.which, COMMANDS)), browser.browser_type.executable_path)
+    picture = tmp_path / "page.png"
+    command = [found, "--headless", "--no-sandbox", f"--user-data-dir={tmp_path}"]
+    command += ["--virtual-time-budget=2000", f"--screenshot={picture}", site.url + path]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert picture.stat().st_size > 0
