@@ -8,6 +8,7 @@ from routing.urls import is_mounted
 from sandbox.site import views
 
 urlpatterns = [
+    path("choose/", views.choose, name="choose"),
     path("", views.index, name="index"),
     path("matrix/", views.matrix, name="matrix"),
     path("race/", views.race, name="race"),

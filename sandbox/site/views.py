@@ -16,8 +16,10 @@ from django.views.decorators.http import require_POST
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
 from routing.urls import RoomConverter, is_mounted
+from sandbox.choices import Choice, choices
 from sandbox.compare.output.html import context
 from sandbox.compare.output.matrix import committed
+from sandbox.site.choosing import ChooseForm, address_of
 from sandbox.site.on_the_wire import WireForm, record, takes_message
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
@@ -41,6 +43,19 @@ Cards: TypeAlias = list[tuple[Edition, list[Card]]]
 
 
 # The sections.
+
+
+def choose(request: HttpRequest) -> HttpResponse:
+    """Four questions and, once they are answered, what we recommend."""
+    form = ChooseForm(request.GET or None)
+    chosen = form.chosen() if form.is_valid() else None
+    context = {
+        "form": form,
+        "chosen": chosen and _recommendation(request, chosen),
+        "notes": form.notes() if chosen else [],
+        "all": [_recommendation(request, choice) for choice in choices()],
+    }
+    return render(request, "site/choose.html", context)
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -123,6 +138,27 @@ def rooms(request: HttpRequest) -> HttpResponse:
 def scope(request: HttpRequest) -> HttpResponse:
     cards = [_card(request, exhibit) for exhibit in _mounted(exhibits("scope"))]
     return render(request, "site/scope.html", {"cards": cards})
+
+
+class Recommendation(NamedTuple):
+    """A choice as the site shows it."""
+
+    choice: Choice
+    address: str
+    """The answers that lead to it, as a query; empty if none do."""
+    card: Card | None
+    """The exhibit to try, where there is one."""
+    counterpart: Exhibit | None
+
+
+def _recommendation(request: HttpRequest, choice: Choice) -> Recommendation:
+    shown = choice.exhibit
+    return Recommendation(
+        choice,
+        address_of(choice),
+        shown and _card(request, shown),
+        shown and _counterpart(shown),
+    )
 
 
 # Each exhibit.
