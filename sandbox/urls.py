@@ -16,6 +16,7 @@ urlpatterns = [
     path("source/", views.source, name="source"),
     path("rooms/", views.rooms, name="rooms"),
     path("scope/", views.scope, name="scope"),
+    path("docs/<slug:name>/", views.document, name="document"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),

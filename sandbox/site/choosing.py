@@ -1,4 +1,4 @@
-"""The four questions as a form. Its data is the query of a GET, so that answers can be linked to."""
+"""The four questions as a form, sent with GET: the address of an answer has what was chosen."""
 
 from collections.abc import Mapping
 from typing import Any

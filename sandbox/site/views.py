@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -20,6 +20,7 @@ from sandbox.choices import Choice, choices
 from sandbox.compare.output.html import context
 from sandbox.compare.output.matrix import committed
 from sandbox.site.choosing import ChooseForm, address_of
+from sandbox.site.documents import as_html, documents
 from sandbox.site.on_the_wire import WireForm, record, takes_message
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
@@ -140,6 +141,14 @@ def scope(request: HttpRequest) -> HttpResponse:
     return render(request, "site/scope.html", {"cards": cards})
 
 
+def document(request: HttpRequest, name: str) -> HttpResponse:
+    if name not in documents():
+        raise Http404(f"There is no page {name!r} in docs/.")
+    return render(
+        request, "site/document.html", {"name": name, "names": documents(), "html": as_html(name)}
+    )
+
+
 class Recommendation(NamedTuple):
     """A choice as the site shows it."""
 
@@ -149,15 +158,19 @@ class Recommendation(NamedTuple):
     card: Card | None
     """The exhibit to try, where there is one."""
     counterpart: Exhibit | None
+    docs: str
+    """The URL of the section that says more."""
 
 
 def _recommendation(request: HttpRequest, choice: Choice) -> Recommendation:
     shown = choice.exhibit
+    page, _, section = choice.docs.removeprefix("docs/").partition(".md")
     return Recommendation(
         choice,
         address_of(choice),
         shown and _card(request, shown),
         shown and _counterpart(shown),
+        reverse("document", args=[page]) + section,
     )
 
 
