@@ -168,8 +168,8 @@ def _recommendation(request: HttpRequest, choice: Choice) -> Recommendation:
     return Recommendation(
         choice,
         address_of(choice),
-        shown and _card(request, shown),
-        shown and _counterpart(shown),
+        _card(request, shown) if shown else None,
+        _counterpart(shown) if shown else None,
         reverse("document", args=[page]) + section,
     )
 
