@@ -49,7 +49,7 @@ export class Presence {
   }
 
   #show() {
-    const others = this.#others === null ? `others not known (${this.server.description})` : `${this.#others} other${this.#others === 1 ? "" : "s"}`;
+    const others = this.#others === null ? "others not yet counted" : `${this.#others} other${this.#others === 1 ? "" : "s"}`;
     this.element.querySelector(".count").textContent = `${this.countOwn()} of this page, ${others}`;
   }
 }
