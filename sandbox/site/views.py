@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from consumers.catalogue import CATALOGUE, Edition, Exhibit, exhibits
 from routing.urls import RoomConverter, is_mounted
-from sandbox.choices import Choice, choices
+from sandbox.choices import Choice, choices, conditions
 from sandbox.compare.output.html import context
 from sandbox.compare.output.matrix import committed
 from sandbox.site.choosing import ChooseForm, address_of
@@ -55,6 +55,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         "chosen": chosen and _recommendation(request, chosen),
         "notes": form.notes() if chosen else [],
         "all": [_recommendation(request, choice) for choice in choices()],
+        "conditions": conditions(),
     }
     return render(request, "site/choose.html", context)
 

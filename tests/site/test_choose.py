@@ -40,6 +40,7 @@ def test_the_answers_lead_to_the_choice_of_the_table(page: Page, given: dict[str
     """The page recommends what the table does, with its figure, trap, files and documentation."""
     page.goto("/choose/")
     expect(answer(page)).to_have_count(0)
+    expect(page.get_by_text("Measured on")).to_have_count(1)
     answer_all(page, given)
     expect_evidence(page, choose(given))
     for name, value in given.items():
