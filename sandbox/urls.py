@@ -8,6 +8,7 @@ from routing.urls import is_mounted
 from sandbox.site import views
 
 urlpatterns = [
+    path("choose/", views.choose, name="choose"),
     path("", views.index, name="index"),
     path("matrix/", views.matrix, name="matrix"),
     path("race/", views.race, name="race"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("rooms/", views.rooms, name="rooms"),
     path("rooms/bots/", views.bots, name="bots"),
     path("scope/", views.scope, name="scope"),
+    path("docs/<slug:name>/", views.document, name="document"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("exhibits/<slug:edition>/<slug:slug>/", views.exhibit, name="exhibit"),

@@ -30,3 +30,7 @@ class InMemoryLayer(InMemoryChannelLayer):
         """Forget what waits for the channel too: here a channel is in one group only."""
         await super().group_discard(group, channel)
         self.channels.pop(channel, None)
+
+    def members(self, group: str) -> int:
+        """Count those of this process, which are all."""
+        return len(self.groups.get(group, ()))

@@ -165,6 +165,10 @@ class PubSubLayer:
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         await self._here().publisher.publish(self._group(group), self.serialize(message))
 
+    def members(self, group: str) -> int:
+        """Count those of this process: Redis knows only which processes have any."""
+        return len(self.groups.get(self._group(group), ()))
+
     async def flush(self) -> None:
         """Forget all channels and groups of this event loop, and close its connections."""
         if here := self._loops.pop(asyncio.get_running_loop(), None):

@@ -19,8 +19,11 @@ from consumers.bot.models import Invitation
 from consumers.catalogue import BOTS, CATALOGUE, Edition, Exhibit, exhibits
 from consumers.outage import UnavailableError, reading
 from routing.urls import RoomConverter, is_mounted
+from sandbox.choices import Choice, choices, conditions
 from sandbox.compare.output.html import context
 from sandbox.compare.output.matrix import committed
+from sandbox.site.choosing import ChooseForm, address_of
+from sandbox.site.documents import as_html, documents
 from sandbox.site.on_the_wire import WireForm, record, takes_message
 from sandbox.site.presets import presets, reasons
 from sandbox.site.source import highlighted, side_by_side
@@ -50,6 +53,20 @@ Cards: TypeAlias = list[tuple[Edition, list[Card]]]
 
 
 # The sections.
+
+
+def choose(request: HttpRequest) -> HttpResponse:
+    """Four questions and, once they are answered, what we recommend."""
+    form = ChooseForm(request.GET or None)
+    chosen = form.chosen() if form.is_valid() else None
+    context = {
+        "form": form,
+        "chosen": chosen and _recommendation(request, chosen),
+        "notes": form.notes() if chosen else [],
+        "all": [_recommendation(request, choice) for choice in choices()],
+        "conditions": conditions(),
+    }
+    return render(request, "site/choose.html", context)
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -119,12 +136,14 @@ def rooms(request: HttpRequest) -> HttpResponse:
     room = request.GET.get("room", "lobby")
     if not re.fullmatch(RoomConverter.regex, room):
         raise Http404(f"{room!r} is not the name of a room.")
+    cards = [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))]
     context = {
         "room": room,
-        "cards": [_card(request, exhibit, room) for exhibit in _mounted(exhibits("rooms"))],
+        "cards": cards,
         "in_memory": not settings.REDIS_URL,
         "bots": BOTS,
         "invited": _invited(room) if settings.REDIS_URL else None,
+        "presence": f"{get_script_prefix()}rooms/{room}/members/",
     }
     return render(request, "site/rooms.html", context)
 
@@ -159,6 +178,39 @@ def scope(request: HttpRequest) -> HttpResponse:
     cards = [_card(request, exhibit) for exhibit in _mounted(exhibits("scope"))]
     context = {"cards": cards, "seconds": f"{settings.SIGNED_IN_SECONDS:g}"}
     return render(request, "site/scope.html", context)
+
+
+def document(request: HttpRequest, name: str) -> HttpResponse:
+    if name not in documents():
+        raise Http404(f"There is no page {name!r} in docs/.")
+    return render(
+        request, "site/document.html", {"name": name, "names": documents(), "html": as_html(name)}
+    )
+
+
+class Recommendation(NamedTuple):
+    """A choice as the site shows it."""
+
+    choice: Choice
+    address: str
+    """The answers that lead to it, as a query; empty if none do."""
+    card: Card | None
+    """The exhibit to try, where there is one."""
+    counterpart: Exhibit | None
+    docs: str
+    """The URL of the section that says more."""
+
+
+def _recommendation(request: HttpRequest, choice: Choice) -> Recommendation:
+    shown = choice.exhibit
+    page, _, section = choice.docs.removeprefix("docs/").partition(".md")
+    return Recommendation(
+        choice,
+        address_of(choice),
+        _card(request, shown) if shown else None,
+        _counterpart(shown) if shown else None,
+        reverse("document", args=[page]) + section,
+    )
 
 
 # Each exhibit.

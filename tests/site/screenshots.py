@@ -50,9 +50,15 @@ def stalled(page: Page) -> None:
 
 
 def sent(page: Page) -> None:
+    page.get_by_role("checkbox").last.check()
     expect(page.locator('[data-state="open"]')).to_have_count(5)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("status")).to_contain_text("received by")
+
+
+def tried(page: Page) -> None:
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("list", name="What came back")).not_to_be_empty()
 
 
 def loaded(page: Page) -> None:
@@ -60,6 +66,8 @@ def loaded(page: Page) -> None:
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "choose": ("/choose/", loaded),
+    "chosen": ("/choose/?code=blocks&others=yes&listens=no&client=browser", tried),
     "compare": ("/", compared),
     "tutorial": ("/?edition=tutorial", failed),
     "matrix": ("/matrix/", loaded),
@@ -69,6 +77,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "source": ("/source/", loaded),
     "rooms": ("/rooms/", sent),
     "scope": ("/scope/", loaded),
+    "docs": ("/docs/choosing/", loaded),
     "login": ("/login/", loaded),
     "exhibit": ("/exhibits/echo/json-websocket/", loaded),
     "upgrade-required": ("/echo/websocket/", loaded),

@@ -55,10 +55,12 @@ def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
     )
 
     proxied.get_by_role("link", name="Rooms").click()
+    proxied.get_by_role("checkbox").last.check()
     for state in proxied.locator(".members .state").all():
         expect(state).to_have_text("open")
+    expect(proxied.locator("#presence .count")).to_have_text("5 of this page, 0 others")
     proxied.get_by_role("button", name="Send", exact=True).click()
-    for messages in proxied.locator(".members ol").all():
+    for messages in proxied.locator("[data-url] ol").all():
         expect(messages).to_have_text('{"message":"hi"}')
 
     proxied.goto("./exhibits/echo/json-websocket/")

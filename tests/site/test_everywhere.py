@@ -1,10 +1,21 @@
-"""Every page is accessible, and fits a phone."""
+"""Every page is accessible, fits a phone, and is there at once."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox.processes.servers import Server
+from tests.support.browser import COMMANDS
 
 PAGES = [
+    "/choose/",
+    "/choose/?code=awaits&others=yes&listens=no&client=browser",
     "/",
     "/matrix/",
     "/race/",
@@ -12,8 +23,9 @@ PAGES = [
     "/source/",
     "/rooms/",
     "/scope/",
+    "/exhibits/echo/async-json-websocket/",
+    "/docs/choosing/",
     "/login/",
-    "/exhibits/echo/async-http/",
 ]
 
 
@@ -47,3 +59,36 @@ def test_the_first_tab_stop_skips_the_navigation(page: Page) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Left")).to_be_focused()
+
+
+@pytest.mark.parametrize("path", PAGES[:-2])
+def test_each_section_says_what_to_look_at(site: Server, path: str) -> None:
+    """Below its title each section has one sentence that says what to look at."""
+    with urlopen(site.url + path) as response:  # noqa: S310 # a server of this test
+        (sentence,) = re.findall(r'<p class="look">(.*)</p>', response.read().decode())
+    assert re.fullmatch(r"Look at .*[^.]\.", sentence)
+    assert ". " not in sentence
+
+
+@pytest.mark.parametrize("path", ["/", PAGES[1], "/matrix/", "/rooms/"])
+def test_nothing_delays_the_first_paint_but_styles(page: Page, path: str) -> None:
+    """Before a page is painted, only its style sheets are loaded, and all are of this site."""
+    page.goto(path, wait_until="load")
+    resources = page.evaluate("performance.getEntriesByType('resource')")
+    blocking = [one["name"] for one in resources if one["renderBlockingStatus"] == "blocking"]
+    assert 1 <= len(blocking) <= 2
+    assert all(url.endswith(".css") for url in blocking)
+    assert all(one["name"].startswith(page.evaluate("origin")) for one in resources)
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/", "/scope/"])
+def test_a_picture_of_a_page_does_not_wait(
+    browser: Browser, site: Server, tmp_path: Path, path: str
+) -> None:
+    """Chromium's own command takes a picture of a page, with no event stream to wait for."""
+    found = next(filter(None, map(shutil.which, COMMANDS)), browser.browser_type.executable_path)
+    picture = tmp_path / "page.png"
+    command = [found, "--headless", "--no-sandbox", f"--user-data-dir={tmp_path}"]
+    command += ["--virtual-time-budget=2000", f"--screenshot={picture}", site.url + path]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert picture.stat().st_size > 0

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from consumers.catalogue import exhibits
-from sandbox.processes.servers import Server, free_port, serve
+from sandbox.processes.servers import ROOT, Server, free_port, serve
 
 ROOMS = [exhibit.slug for exhibit in exhibits("rooms")]
 RATE = re.compile(r"^[1-9][\d,]* /s$")
@@ -107,6 +107,28 @@ def test_the_difference_of_two_sources_is_marked(page: Page) -> None:
     assert removed - {""} == {"time", "JsonWebsocketConsumer"}
 
 
+def test_a_phone_shows_both_sources_whole(page: Page) -> None:
+    """At 400 pixels each file is there line by line, and a link or the arrow keys lead to it."""
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto("/source/?left=echo/json-websocket&right=echo/async-json-websocket")
+    for column, name in ((1, "json_websocket"), (2, "async_json_websocket")):
+        lines = page.locator(f".diff td:nth-child({column})").all_inner_texts()
+        shown = "\n".join(line.strip("\n") for line in lines)
+        written = (ROOT / f"consumers/echo/{name}.py").read_text()
+        assert re.sub(r"\s+", " ", shown).strip() == re.sub(r"\s+", " ", written).strip()
+    left, right = page.locator("#left"), page.locator("#right")
+    expect(left).to_be_in_viewport(ratio=1)
+    expect(right).to_be_in_viewport()  # its edge: there is more
+    expect(right).not_to_be_in_viewport(ratio=0.5)
+    page.get_by_role("link", name="the right file").click()
+    expect(right).to_be_in_viewport(ratio=0.95)
+    both = page.get_by_role("region", name="Both files")
+    both.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    expect(left).to_be_in_viewport(ratio=0.95)
+
+
 @pytest.mark.parametrize("wanted", ["", "echo", "echo/../../sandbox/settings", "/etc/passwd"])
 def test_source_shows_exhibits_only(site: Server, wanted: str) -> None:
     """Source answers 404 for anything that is not the id of an exhibit."""
@@ -118,6 +140,7 @@ def test_source_shows_exhibits_only(site: Server, wanted: str) -> None:
 
 def enter(tab: Page, room: str) -> None:
     tab.goto(f"/rooms/?room={room}")
+    row(tab, "rooms/async-http").get_by_role("checkbox").check()
     expect(tab.locator('[data-state="open"]')).to_have_count(len(ROOMS))
 
 
@@ -174,6 +197,7 @@ def test_join_enters_the_room_that_is_typed(page: Page) -> None:
     page.get_by_label("Room", exact=True).fill("garden")
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_role("status")).to_have_text("You have joined garden.")
+    row(page, "rooms/async-http").get_by_role("checkbox").check()
     expect(page.locator('[data-state="open"]')).to_have_count(len(ROOMS))
     other = page.context.new_page()
     enter(other, "garden")
@@ -208,6 +232,25 @@ def test_a_member_that_has_left_receives_nothing(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text(
         "Not sent by AsyncWebsocketConsumer: not in the room."
     )
+
+
+def test_a_room_shows_who_comes_and_who_leaves(page: Page) -> None:
+    """Members of this page come and leave by name, those of other clients by number."""
+    enter(page, "door")
+    presence = page.locator("#presence")
+    expect(presence.locator("li")).to_contain_text([f"{one} came" for one in ["Consumer"] * 5])
+    expect(presence.locator(".count")).to_have_text("5 of this page, 0 others")
+    other = page.context.new_page()
+    enter(other, "door")
+    expect(presence.locator(".count")).to_have_text("5 of this page, 5 others")
+    row(other, "rooms/websocket").get_by_role("checkbox").uncheck()
+    row(page, "rooms/async-http").get_by_role("checkbox").uncheck()
+    expect(presence.locator(".count")).to_have_text("4 of this page, 4 others")
+    other.close()
+    expect(presence.locator(".count")).to_have_text("4 of this page, 0 others")
+    expect(presence.locator("li").first).to_have_text(re.compile(r"^\d\d:\d\d:\d\d .* left$"))
+    expect(presence).to_contain_text("AsyncHttpConsumer left")
+    assert not page.locator("ol li", has_text='"members"').count()  # in no member's messages
 
 
 @pytest.mark.parametrize("room", ["", "a b", "a/b", "x" * 95])

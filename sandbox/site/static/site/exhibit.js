@@ -1,6 +1,6 @@
 // The connection to one exhibit: its state, its description for the reader, and round trips.
 //
-// Both classes have the same interface, and dispatch "state" whenever their state changes.
+// All classes dispatch "state" whenever their state changes.
 
 const CLOSE_CODES = {
   1000: "normal",
@@ -33,6 +33,11 @@ export class RequestFailed extends Error {
 
 export function exhibitAt({ url, protocol }, options) {
   return protocol === "http" ? new HttpExhibit(url) : new WebSocketExhibit(url, options);
+}
+
+// The connection of one member of a room: each message that the member receives is a "message" event.
+export function memberAt({ url, protocol }) {
+  return protocol === "http" ? new EventStreamMember(url) : new WebSocketExhibit(url, { persistent: true });
 }
 
 // Resolves once an attempt to connect has succeeded or failed.
@@ -199,6 +204,50 @@ class HttpExhibit extends EventTarget {
     this.#setState(replied ? "open" : "failed", status);
     if (!replied) throw new RequestFailed(status, { raised: response.status === 500 });
     return { text, milliseconds: performance.now() - sent };
+  }
+
+  #setState(state, description) {
+    Object.assign(this, { state, description });
+    this.dispatchEvent(new Event("state"));
+  }
+}
+
+// Over HTTP, a member receives an event stream and sends with requests.
+class EventStreamMember extends EventTarget {
+  state = "closed";
+  description = "not connected";
+  #stream = null;
+
+  constructor(url) {
+    super();
+    this.url = new URL(url, location.href);
+  }
+
+  connect() {
+    const stream = (this.#stream = new EventSource(this.url));
+    stream.onopen = () => this.#setState("open", "open");
+    stream.onmessage = ({ data }) => this.#receive(data);
+    stream.onerror = () => {
+      if (stream.readyState === EventSource.CLOSED) this.#setState("broken", "refused");
+      else this.#setState("retrying", "connection lost; the browser reconnects");
+    };
+    this.#setState("connecting", "connecting");
+  }
+
+  disconnect() {
+    this.#stream?.close();
+    this.#setState("closed", "not connected");
+  }
+
+  async send(data) {
+    const response = await fetch(this.url, { method: "POST", body: data }).catch(() => {
+      throw new RequestFailed("the server does not answer");
+    });
+    if (!response.ok) this.#receive(await response.text());
+  }
+
+  #receive(data) {
+    this.dispatchEvent(new MessageEvent("message", { data }));
   }
 
   #setState(state, description) {

@@ -1,8 +1,9 @@
 // Rooms: several members of one room on one page.
 
-import { RequestFailed, exhibitAt } from "./exhibit.js";
+import { RequestFailed, memberAt } from "./exhibit.js";
+import { prepend } from "./list.js";
+import { Presence } from "./presence.js";
 
-const MAX_MESSAGES = 50; // of each member, the newest
 const TOGETHER = 150; // milliseconds: members that receive the same text within them are one sentence
 
 const form = document.querySelector("#message");
@@ -13,72 +14,46 @@ const status = document.querySelector("#status");
 class Member {
   constructor(element) {
     this.element = element;
+    this.id = element.dataset.id;
     this.name = element.querySelector(".type").textContent;
     this.present = element.querySelector("[name=present]");
-    this.present.addEventListener("change", () => (this.present.checked ? this.join() : this.leave()));
+    this.present.addEventListener("change", () => this.update());
+    this.connection = memberAt(element.dataset);
+    this.connection.addEventListener("state", () => this.#showState());
+    this.connection.addEventListener("message", ({ data }) => this.#receive(data));
   }
 
-  join() {
-    const { url, protocol } = this.element.dataset;
-    this.connection = protocol === "http" ? this.#openStream(url) : this.#openWebSocket(url);
-  }
-
-  leave() {
-    this.connection.close();
-    this.connection = null;
-    this.#setState("closed", "not in the room");
+  update() {
+    if (this.present.checked) this.connection.connect();
+    else this.connection.disconnect();
   }
 
   async send(text) {
-    if (!this.connection) throw new RequestFailed("not in the room");
+    if (!this.present.checked) throw new RequestFailed("not in the room");
     await this.connection.send(text);
   }
 
-  // Over HTTP, a member receives an event stream and sends with requests.
-  #openStream(url) {
-    const stream = new EventSource(url);
-    stream.onopen = () => this.#setState("open", "open");
-    stream.onmessage = ({ data }) => this.#receive(data);
-    stream.onerror = () => {
-      if (stream.readyState === EventSource.CLOSED) this.#setState("broken", "refused");
-      else this.#setState("retrying", "connection lost; the browser reconnects");
-    };
-    this.#setState("connecting", "connecting");
-    return {
-      close: () => stream.close(),
-      send: async (text) => {
-        const response = await fetch(url, { method: "POST", body: text }).catch(() => {
-          throw new RequestFailed("the server does not answer");
-        });
-        if (!response.ok) this.#receive(await response.text());
-      },
-    };
-  }
-
-  #openWebSocket(url) {
-    const exhibit = exhibitAt({ url, protocol: "websocket" }, { persistent: true });
-    exhibit.addEventListener("state", () => this.#setState(exhibit.state, exhibit.description));
-    exhibit.addEventListener("message", ({ data }) => this.#receive(data));
-    exhibit.connect();
-    return { close: () => exhibit.disconnect(), send: (text) => exhibit.send(text) };
-  }
-
   #receive(text) {
-    const item = document.createElement("li");
-    item.textContent = text;
-    const list = this.element.querySelector("ol");
-    list.prepend(item);
-    while (list.children.length > MAX_MESSAGES) list.lastChild.remove();
+    prepend(this.element.querySelector("ol"), text);
     announce(this.name, text);
   }
 
-  #setState(state, description) {
+  #showState() {
+    const { state, description } = this.connection;
+    const wasMember = this.element.dataset.state === "open";
     this.element.dataset.state = state;
-    this.element.querySelector(".state").textContent = description;
+    this.element.querySelector(".state").textContent = state === "closed" ? "not in the room" : description;
+    if (state === "open") presence.changed(`${this.name} came`);
+    else if (wasMember) presence.changed(`${this.name} left${state === "closed" ? "" : `: ${description}`}`);
   }
 }
 
 const members = [...document.querySelectorAll("[data-url]")].map((element) => new Member(element));
+
+const presence = new Presence(
+  document.querySelector("#presence"),
+  () => members.filter(({ connection }) => connection.state === "open").length,
+);
 
 // One sentence for all members that receive a message, not one for each.
 let received = { text: "", by: [], timer: 0 };
@@ -107,7 +82,7 @@ form.addEventListener("submit", async (event) => {
     status.textContent = `Not sent: you have joined ${joined}, not ${room.value || "another room"}. Press Join first.`;
     return;
   }
-  const sender = members.find(({ element }) => element.dataset.id === form.elements.sender.value);
+  const sender = members.find(({ id }) => id === form.elements.sender.value);
   try {
     await sender.send(JSON.stringify({ message: form.elements.message.value }));
   } catch (error) {
@@ -116,4 +91,6 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-for (const member of members) member.join();
+// An event stream is opened when its box is ticked, not before: a program that waits until a page has
+// loaded, to take a picture of it, would wait for the end of the stream.
+for (const member of members) if (member.present.checked) member.update();
