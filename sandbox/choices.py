@@ -283,6 +283,15 @@ def choices() -> tuple[Choice, ...]:
             "It needs Redis: `runworker` hears nothing from a layer in memory.",
             "docs/rooms.md#workers",
         ),
+        Choice(
+            "bot",
+            "A bot that answers in a room",
+            ("routing/channels.py",),
+            "",
+            "Two workers answer some commands twice, unless each claims a command first.",
+            "docs/bot.md",
+            without_url=("AsyncConsumer", "consumers/bot/bot_async.py"),
+        ),
     )
 
 
