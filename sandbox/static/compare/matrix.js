@@ -242,7 +242,7 @@ function show() {
     const { probes, cells } = showTables(state);
     show.said = cells
       ? `${probes.size} of ${result.probes.length} probes, ${cells.toLocaleString("en")} cells.`
-      : `No probe ${{ "": "differs", changed: "changed", versions: "shows something else with other versions" }[state.show] ?? "is"} here${state.word || state.group ? " with this filter" : ": every cell is as the contract says"}.`;
+      : `No probe ${{ "": "differs", changed: "changed", versions: "shows something else with other versions" }[state.show] ?? "is"} here${state.word || state.group ? " with this filter" : state.show ? "" : ": every cell is as the contract says"}.`;
     show.last = key;
   }
   document.querySelector("#found").textContent = [...unknown, show.said].join(" ");
