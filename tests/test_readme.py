@@ -288,7 +288,7 @@ def test_each_question_is_answered_by_a_table_or_an_output() -> None:
 
     for path, anchor in links:
         section = _section(_read(path), anchor) if anchor else _read(path)
-        assert re.search(r"^(\||```)", section, flags=re.MULTILINE), f"{path}#{anchor}"
+        assert re.search(r"^(\||```|    \$ )", section, flags=re.MULTILINE), f"{path}#{anchor}"
 
 
 def _section(markdown: str, anchor: str) -> str:

@@ -46,7 +46,7 @@ def tree(blocks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run(command, tree).returncode == 0
     catalogue = tree / "consumers/catalogue.py"
     source = catalogue.read_text()
-    ends = ("    )\n}\n", ")\n\n\ndef exhibits")
+    ends = ("    )\n}\n", ")\n\nDEVICES")
     for added, end in zip(re.findall(r"\+ (.*)", blocks[1]), ends, strict=True):
         assert source.count(end) == 1
         source = source.replace(end, f"{added}\n{end}")

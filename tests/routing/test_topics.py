@@ -15,6 +15,7 @@ from tests.support.devices import eventually, logged
 
 pytestmark = pytest.mark.asyncio
 ACKNOWLEDGES: Any = {"extensions": {"mqtt.ack": {}}}
+NO_LOCAL: Any = {"extensions": {"mqtt.no_local": {}}}
 
 
 class Recorder(AsyncConsumer):
@@ -77,7 +78,7 @@ def recorder() -> type[Recorder]:
 
 async def test_a_level_has_a_name_and_a_consumer(recorder: type[Recorder]) -> None:
     """The router subscribes with +, and the consumer of a topic finds the names in its scope."""
-    broker = Broker(topic("a/<client>/b/<room>", recorder.as_asgi(), no_local=True))
+    broker = Broker(topic("a/<client>/b/<room>", recorder.as_asgi(), no_local=True), **NO_LOCAL)
     subscription = await broker.next("mqtt.sub")
     for client in ("one", "two", "one"):
         broker.message(f"a/{client}/b/lobby", client.encode())
