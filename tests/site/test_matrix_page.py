@@ -59,6 +59,30 @@ def test_filters_are_in_the_address(page: Page) -> None:
     expect(page.get_by_label("Edition")).to_have_value("echo")
 
 
+def test_other_versions_are_shown_where_they_change_something(page: Page) -> None:
+    """The overview counts what other versions change, and leads to these probes alone."""
+    page.goto("/matrix/")
+    heads = page.locator(".cells thead th")
+    expect(heads).to_have_count(4)  # the servers, as they are here
+    link = page.get_by_label("mirror with channels==4.1.*")
+    changed = int(link.inner_text())
+    link.click()
+    expect(heads).to_have_text(
+        [
+            re.compile(f"^{server}{version}")
+            for server in ("daphne", "uvicorn", "hypercorn", "granian")
+            for version in ("", r"channels==4\.1\.\*")
+        ]
+    )
+    shown = page.locator(".cells tbody th[scope=row]")
+    expect(shown).to_have_count(changed)
+    expect(shown.filter(has_text="binary-back")).to_have_count(1)  # lost by Channels on Hypercorn
+    page.locator("select[name=versions]").select_option("channels==4.2.*")
+    expect(page.locator("#found")).to_have_text(
+        "No probe shows something else with other versions here."
+    )
+
+
 def test_a_cell_has_an_address(page: Page) -> None:
     """The address of a cell opens what was seen, the reason, the frames and the command."""
     page.goto(f"/matrix/#{CELL}")
