@@ -63,7 +63,7 @@ async def connect(
                 connections.append(
                     await (
                         _mqtt(url)
-                        if url.startswith("mqtt:")
+                        if url.startswith("mqtt-")
                         else _http(url)
                         if url.startswith("http:")
                         else _websocket(url, headers=headers)
