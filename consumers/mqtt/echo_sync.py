@@ -10,9 +10,10 @@ from django.conf import settings
 from consumers import connection_log
 from consumers.contract import decode
 from consumers.mqtt.replies import reply
+from consumers.tuned.mixins import ThreadPoolDispatchMixin
 
 
-class EchoConsumer(SyncConsumer):
+class EchoConsumer(ThreadPoolDispatchMixin, SyncConsumer):
     def mqtt_connect(self, _event: Any) -> None:
         connection_log.connected(self.scope)
 
