@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,20 @@ HI, HI_BACK = b'{"message": "hi", "other": 1}', b'{"message":"hi"}'
 def url(mosquitto: Mosquitto) -> Iterator[str]:
     """A broker on which devices are answered."""
     with ServerThread(mosquitto.url):
+        asyncio.run(_answered(mosquitto.url))
         yield mosquitto.url
+
+
+async def _answered(url: str) -> None:
+    """Wait until both types are subscribed: before that, the broker drops what is published."""
+    for one in DEVICES:
+        async with Device(url, one.topic) as device:
+            while True:
+                await device.send(HI)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await device.receive()
+                        break
 
 
 @pytest.fixture(scope="module")
