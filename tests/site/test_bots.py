@@ -19,6 +19,11 @@ def site(redis: Redis, environment: dict[str, str]) -> Iterator[Server]:
         yield server
 
 
+def all_are_members(page: Page) -> None:
+    page.locator('[data-id="rooms/async-http"]').get_by_role("checkbox").check()
+    expect(page.locator('[data-state="open"]')).to_have_count(len(SLUGS))
+
+
 def say(page: Page, text: str) -> None:
     page.get_by_label("Message", exact=True).fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
@@ -29,7 +34,7 @@ def test_a_bot_is_invited_works_and_is_sent_away(page: Page) -> None:
     page.goto("/rooms/?room=kitchen")
     page.get_by_role("button", name="Invite bot-async").click()
     expect(page.get_by_text("bot-async is in kitchen")).to_be_visible()
-    expect(page.locator('[data-state="open"]')).to_have_count(len(SLUGS))
+    all_are_members(page)
     say(page, "/echo hi")
     answer = '{"message":{"bot":"bot-async","text":"hi"}}'
     for slug in SLUGS:
@@ -38,7 +43,7 @@ def test_a_bot_is_invited_works_and_is_sent_away(page: Page) -> None:
         )
     page.get_by_role("button", name="Send bot-async away").click()
     expect(page.get_by_role("button", name="Invite bot-async")).to_be_visible()
-    expect(page.locator('[data-state="open"]')).to_have_count(len(SLUGS))
+    all_are_members(page)
     say(page, "/echo again")
     say(page, "end")
     for slug in SLUGS:
