@@ -97,8 +97,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let Channels look after database connections: it does so before each message."""
+def _database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:  # noqa: ARG001 # it has made the test database
+    """Let Channels look after database connections: it does so before each message.
+
+    The test database is made first: a thread keeps the name of the one that it once connected to.
+    """
     with django_db_blocker.unblock():
         yield
 
