@@ -224,6 +224,8 @@ class AwaitDisconnect:
 
     async def run(self, session: Session) -> Observation:
         assert session.log is not None  # noqa: S101 # the engine skips it elsewhere
+        if 1 not in session.addresses:
+            return NoDisconnect()  # it could not connect: an earlier step says why
         connection = f"{session.addresses[1]} {session.path}"
         line = re.compile(f"{re.escape(connection)} disconnect(?: (\\d+))?\n")
         deadline = time.monotonic() + DISCONNECT_SECONDS
