@@ -1,5 +1,7 @@
 """Runs the ``application`` of the program that calls it, on a server and a free port."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -62,13 +64,14 @@ def serving(server: str, *further: str) -> Iterator[Serving]:
                 cwd=program.parent or None,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         running = Serving(port, process, log_file)
         try:
             _wait(running)
             yield running
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # Granian has processes of its own
             process.wait()
 
 
