@@ -1,16 +1,14 @@
 """docs/sending.md, followed in a fresh project with a real Redis and a real Daphne."""
 
 import re
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from sandbox.processes.redis import Redis
-from sandbox.processes.servers import ROOT, Server, free_port, listening
+from sandbox.processes.servers import ROOT, Server
 from sandbox.wire import Response, http, websocket
-from tests.support.recipe import Recipe, follow, fresh_environment
+from tests.support.recipe import Recipe, follow
 
 PAGE = (ROOT / "docs" / "sending.md").read_text()
 PRINTED = dict(re.findall(r"<!-- prints: (\S+) -->\n```text\n(.*?)```", PAGE, re.DOTALL))
@@ -32,26 +30,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, redis: Redis) -> Recipe:
     return recipe
 
 
-def serve(recipe: Recipe, redis: Redis, settings: str = "mysite.settings") -> Any:
-    port = free_port()
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
-    return listening(
-        "daphne",
-        [*command, "mysite.asgi:application"],
-        port,
-        f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode(),
-        environment={
-            **fresh_environment(),
-            "REDIS_URL": redis.url,
-            "DJANGO_SETTINGS_MODULE": settings,
-        },
-        folder=recipe.folder,
-    )
-
-
 @pytest.fixture(scope="module")
 def server(recipe: Recipe, redis: Redis) -> Iterator[Server]:
-    with serve(recipe, redis) as server:
+    with recipe.serving(REDIS_URL=redis.url) as server:
         yield server
 
 
@@ -104,7 +85,7 @@ async def test_another_process_reaches_the_room(
 async def test_in_memory_only_this_process_hears_it(recipe: Recipe, redis: Redis) -> None:
     """In memory a command has no error and reaches no member, and a view does."""
     environment = {"REDIS_URL": redis.url, "DJANGO_SETTINGS_MODULE": "mysite.in_memory"}
-    with serve(recipe, redis, "mysite.in_memory") as server:
+    with recipe.serving(**environment) as server:
         async with websocket(f"{server.url}/chat/") as member:
             run = recipe.run("manage.py", "announce", "from a command", **environment)
             assert run.returncode == 0, run.stderr

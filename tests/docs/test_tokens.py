@@ -12,7 +12,7 @@ from channels.testing import WebsocketCommunicator
 
 from sandbox.processes.servers import ROOT, Server, free_port, listening
 from sandbox.wire import RefusedError, http, websocket
-from tests.support.recipe import Recipe, follow, fresh_environment
+from tests.support.recipe import Recipe, follow
 
 PAGE = (ROOT / "docs" / "authentication.md").read_text()
 LOGS = dict(
@@ -85,17 +85,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 
 @pytest.fixture(scope="module")
 def server(recipe: Recipe) -> Iterator[Server]:
-    port = free_port()
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
-    with listening(
-        "daphne",
-        [*command, "mysite.asgi:application"],
-        port,
-        f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode(),
-        environment=fresh_environment(),
-        without=("DJANGO_SETTINGS_MODULE",),
-        folder=recipe.folder,
-    ) as server:
+    with recipe.serving() as server:
         yield server
 
 

@@ -24,6 +24,7 @@ from consumers.channel_layer import LAYER_ERRORS
 from sandbox.layers.pub_sub import PubSubLayer
 from sandbox.processes.redis import Redis
 from tests.support.asgi import TIMEOUT
+from tests.support.logs import Log
 from tests.support.relay import Relay
 
 ROOMS = ("one", "two")
@@ -66,20 +67,6 @@ class Listener:
         self.receiving.cancel()
         with suppress(asyncio.CancelledError):
             await self.receiving
-
-
-class Log(logging.Handler):
-    """What the layers have logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-    def count(self, words: str) -> int:
-        return sum(words in line for line in self.lines)
 
 
 async def until(condition: Any) -> None:

@@ -22,7 +22,8 @@ from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, serve
 from tests.support.asgi import TIMEOUT
 from tests.support.clients import Client, clients
-from tests.support.devices import Device, eventually, logged
+from tests.support.devices import Device, eventually
+from tests.support.logs import logged
 from tests.support.strategies import Frame
 
 pytestmark = pytest.mark.asyncio
@@ -160,9 +161,9 @@ async def test_a_bridge_that_was_away(
                 assert {await hear(member) for member in members} == {'{"message":"retained"}'}
         async with Device(mosquitto.url, "sandbox/rooms/away") as device:
             assert (await device.message()).retain  # as MQTT has it, for devices
-            await device.send('{"message":"meanwhile"}')
+            await device.send('{"message":"while away"}')
             with bridging(["away"], environment, tmp_path / "second", client="away"):
-                assert {await hear(member) for member in members} == {'{"message":"meanwhile"}'}
+                assert {await hear(member) for member in members} == {'{"message":"while away"}'}
                 await device.send('{"message":"back"}')
                 assert {await hear(member) for member in members} == {'{"message":"back"}'}
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +9,9 @@ from hypothesis import strategies as st
 
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.processes.mosquitto import Mosquitto
-from tests.support.devices import Device, ServerThread, eventually, logged
+from tests.support.devices import Device, ServerThread, answered, eventually
 from tests.support.harness import Comparison, ExhibitConnection
+from tests.support.logs import logged
 from tests.support.strategies import KNOWN_FRAMES, Frame, frames
 
 a_third = settings(max_examples=max(50, settings().max_examples // 3))
@@ -24,20 +24,9 @@ HI, HI_BACK = b'{"message": "hi", "other": 1}', b'{"message":"hi"}'
 def url(mosquitto: Mosquitto) -> Iterator[str]:
     """A broker on which devices are answered."""
     with ServerThread(mosquitto.url):
-        asyncio.run(_answered(mosquitto.url))
+        for one in DEVICES:  # before it has subscribed, the broker drops what is published
+            asyncio.run(answered(mosquitto.url, one.topic))
         yield mosquitto.url
-
-
-async def _answered(url: str) -> None:
-    """Wait until both types are subscribed: before that, the broker drops what is published."""
-    for one in DEVICES:
-        async with Device(url, one.topic) as device:
-            while True:
-                await device.send(HI)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.5):
-                        await device.receive()
-                        break
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from consumers.catalogue import DEVICES, Exhibit
 from sandbox.mqtt import connection, server
 from sandbox.processes.mosquitto import KEEPS, Mosquitto
 from sandbox.processes.servers import ROOT, free_port
-from tests.support.devices import Device, Log, ServerThread, eventually, logged
+from tests.support.devices import Device, ServerThread, eventually
+from tests.support.logs import Log, logged
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("mosquitto_program")]
 each_device = pytest.mark.parametrize("exhibit", DEVICES, ids=lambda exhibit: exhibit.id)

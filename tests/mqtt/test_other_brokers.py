@@ -12,7 +12,8 @@ from sandbox.mqtt import packets
 from sandbox.mqtt.packets import V5, V311, Message
 from sandbox.processes.amqtt import REQUIREMENT, Amqtt
 from sandbox.processes.environments import RequirementsError, environment
-from tests.support.devices import Device, Log, ServerThread, answered, eventually, logged
+from tests.support.devices import Device, ServerThread, answered, eventually
+from tests.support.logs import Log, logged
 
 pytestmark = pytest.mark.asyncio
 HI, HI_BACK = b'{"message": "hi"}', b'{"message":"hi"}'

@@ -39,7 +39,7 @@ def read(data: bytes, cuts: list[int], most: int = 3) -> list[Packet]:
 def test_messages_survive_any_division_of_the_stream(
     version: int, batch: list[Message], cuts: list[int]
 ) -> None:
-    """What is written is read again, wherever the stream is cut."""
+    """What is written is read again, at any cut of the stream."""
     found = read(b"".join(packets.publish(version, message) for message in batch), cuts)
     assert [packets.read_publish(packet, version) for packet in found] == batch
 

@@ -11,7 +11,8 @@ from channels.exceptions import StopConsumer
 from routing import topics
 from routing.topics import TopicRouter, topic
 from tests.support.asgi import TIMEOUT
-from tests.support.devices import eventually, logged
+from tests.support.devices import eventually
+from tests.support.logs import logged
 
 pytestmark = pytest.mark.asyncio
 ACKNOWLEDGES: Any = {"extensions": {"mqtt.ack": {}}}

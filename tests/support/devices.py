@@ -1,10 +1,8 @@
 """Devices that speak MQTT to a broker, and the protocol server in a thread of the tests."""
 
 import asyncio
-import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Self
 from uuid import uuid4
 
@@ -130,38 +128,6 @@ class ServerThread:
         self._loop.call_soon_threadsafe(self._server.end)
         self._thread.join(TIMEOUT)
         assert not self._thread.is_alive()
-
-
-class Log(logging.Handler):
-    """The lines of some loggers that do not propagate."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-    def has(self, *words: str) -> bool:
-        """Whether some line has all these words."""
-        return any(all(word in line for word in words) for line in self.lines)
-
-
-@contextmanager
-def logged(*names: str) -> Iterator[Log]:
-    """Collect what is logged, until the block ends."""
-    log = Log()
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(log)
-        logger.setLevel(logging.DEBUG)
-    try:
-        yield log
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.removeHandler(log)
-            logger.setLevel(level)
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

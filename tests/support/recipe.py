@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from sandbox.processes.servers import ROOT
+from sandbox.processes.servers import ROOT, Server, free_port, listening
 
 FILE = re.compile(
     r"<!-- (write|append): ([^\s,]+)(?:, (passes|fails with: .*?))? -->\n```\w+\n(.*?)```",
@@ -33,6 +35,22 @@ class Recipe(NamedTuple):
             check=False,
             timeout=100,
         )
+
+    @contextmanager
+    def serving(self, **environment: str) -> Iterator[Server]:
+        """Run the project's application on Daphne until the block ends."""
+        port = free_port()
+        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
+        with listening(
+            "daphne",
+            [*command, "mysite.asgi:application"],
+            port,
+            f"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode(),
+            environment={**fresh_environment(), **environment},
+            without=("DJANGO_SETTINGS_MODULE",),
+            folder=self.folder,
+        ) as server:
+            yield server
 
 
 def fresh_environment() -> dict[str, str]:
