@@ -57,7 +57,7 @@ def test_every_figure_is_read_from_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With other results, each number of a figure or a trap is another one."""
-    for name in ("figures.json", "delivery.json"):
+    for name in ("figures.json", "delivery.json", "devices.json"):
         written = (RESULTS / name).read_text()
         written = re.sub(r'"median":[^,]+', '"median":7654.321', written)
         (tmp_path / name).write_text(re.sub(r'"(lost|delivered)":\d+', r'"\1":1', written))
@@ -88,7 +88,7 @@ def test_states_nothing_that_was_not_measured(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results that lack an experiment give no choices at all."""
-    for name in ("figures.json", "delivery.json"):
+    for name in ("figures.json", "delivery.json", "devices.json"):
         document = json.loads((RESULTS / name).read_text())
         document["results"][missing] = []
         (tmp_path / name).write_text(json.dumps(document))

@@ -18,23 +18,26 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
-from sandbox.bench.output.table import Table, many
+from sandbox.bench.output.table import Table, many, milliseconds
 from sandbox.bench.report import Report
 from sandbox.bench.spread import Spread, compared, ratio, ratios
-from sandbox.choices import rough
+from sandbox.choices import CONNECTIONS, MEMBERS, rough
+from sandbox.choices import PAYLOAD_BYTES as PAYLOAD
 from sandbox.processes.servers import ROOT
 
 DOCUMENTS = CHOOSING, DETAILS, *_ = [
-    ROOT / "docs" / name for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md")
+    ROOT / "docs" / name
+    for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md")
 ]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
+OF_DEVICES = RESULTS.with_name("devices.json")
+"""What a run of ``bench`` on the edition of devices found: it has another server, and baseline."""
 MARKED = re.compile(
     r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
 )
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
-CONNECTIONS, PAYLOAD, MEMBERS = 32, 32, 50
 SHOWN = (("echo", "rooms"), ("tuned", "tuned-rooms"))
 """What the table of the costs has, each with what has rooms in the same way."""
 ROOM_TYPES = ("websocket", "async-websocket")
@@ -50,7 +53,12 @@ def main() -> None:
 
 def render(text: str, report: Report) -> str:
     """Return a document with all its figures. Raises KeyError if something was not measured."""
-    return MARKED.sub(lambda it: f"{it[1]}{it[2]}{SECTIONS[it['section']](report)}", text)
+
+    def written(section: str) -> str:
+        of_devices = section == "devices"
+        return SECTIONS[section](from_json(OF_DEVICES.read_bytes()) if of_devices else report)
+
+    return MARKED.sub(lambda it: f"{it[1]}{it[2]}{written(it['section'])}", text)
 
 
 def costs(report: Report) -> str:
@@ -76,6 +84,11 @@ def memory(report: Report) -> str:
 def layers(report: Report) -> str:
     """Say in Markdown what a layer costs. Raises KeyError if it was not measured."""
     return "\n".join(_through_layers(report))
+
+
+def devices(report: Report) -> str:
+    """Say in Markdown what devices cost. Raises KeyError if something was not measured."""
+    return "\n".join(_of_devices(report))
 
 
 def details(report: Report) -> str:
@@ -239,6 +252,40 @@ def _through_layers(report: Report) -> Iterator[str]:
             for layer, processes in ways
         ],
     )
+
+
+def _of_devices(report: Report) -> Iterator[str]:
+    """Have a row for each type and QoS."""
+    connections: list[ConnectionsRow] = report.results["connections"]
+    idle = {row.exhibit: row for row in connections}
+    echo: list[EchoRow] = report.results["echo"]
+    rows = [row for row in echo if not BY_ID[row.exhibit].is_baseline]
+    if not rows:
+        raise KeyError("echo")
+    yield from _markdown(
+        f"{rows[0].connections} devices with one request each on its way, and "
+        f"{max(row.opened for row in connections):,} idle ones; in brackets the single rounds",
+        ["round trips a second", "share of two bare clients", "p99 ms", "CPU µs", "KiB when idle"],
+        [
+            (
+                f"`{row.exhibit}`",
+                [
+                    _range(row.per_second),
+                    f"{row.share_of_baseline.median:.2f} ({ratios(row.share_of_baseline)})",
+                    milliseconds(row.latency, "p99"),
+                    f"{row.cpu_microseconds.median:.0f}",
+                    f"{idle[row.exhibit].kib_each.median:.1f}",
+                ],
+            )
+            for row in rows
+        ],
+    )
+    yield _wrapped(
+        f"""Measured on {report.started[:10]} with {report.servers[0].name.capitalize()}
+        {report.servers[0].version}, {many(report.rounds, "round")}, {report.machine["cores"]}
+        cores."""
+    )
+    yield ""
 
 
 def _range(rate: Spread) -> str:
@@ -481,6 +528,7 @@ SECTIONS = {
     "isolation": isolation,
     "memory": memory,
     "layers": layers,
+    "devices": devices,
     "details": details,
 }
 """By the name that stands in the mark of a document."""
