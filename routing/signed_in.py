@@ -9,7 +9,7 @@ deactivated or deleted keeps the open WebSocket, and receives on it what is for 
 
 How: every 30 seconds (``every``) the session is read again, as in a new handshake. If it has no
 user any more, the WebSocket is closed with 4401, an event stream ends, and the consumer's
-``disconnect`` runs. If it has one, ``scope["user"]`` is read anew, with the present permissions.
+``disconnect`` runs. If it has one, ``scope["user"]`` is read again, with the present permissions.
 4401 is HTTP's 401 among the codes that are for applications. (Daphne cannot send 1008, Policy
 Violation.) A page that sees it should ask its user to sign in, and not just connect again.
 

@@ -1,4 +1,4 @@
-"""How a message reaches a room, whoever sends it: a member, a bot, a device."""
+"""How a message of a member, a bot or a device reaches a room."""
 
 from asyncio import timeout
 from typing import Any

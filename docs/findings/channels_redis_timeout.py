@@ -2,7 +2,7 @@
 
 Prints: TimeoutError without a message
 Seen with: channels_redis 4.3.0, redis 8.1.0
-Cause: since redis-py 8 a connection stops reading after 5 seconds unless told otherwise, and
+Cause: since redis-py 8 a connection stops reading after 5 seconds unless set otherwise, and
     `receive` waits as long.
 Workaround: `"socket_timeout": 10` for each of the layer's `hosts`, as in sandbox/settings.py
 Reported: https://github.com/django/channels_redis/issues/422
@@ -19,7 +19,7 @@ from serving import show_versions
 async def main():
     layer = RedisChannelLayer([os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")])
     try:
-        await asyncio.wait_for(layer.receive("nobody-sends"), 9)
+        await asyncio.wait_for(layer.receive("unused"), 9)
     except redis.TimeoutError as error:
         print(type(error).__name__, "without a message")
     except TimeoutError:

@@ -93,7 +93,7 @@ def test_a_broker_that_is_not_there_is_no_difference() -> None:
 
 
 def test_a_broker_without_the_protocol_server_is_no_difference(mosquitto: Mosquitto) -> None:
-    """Where a broker is there and nobody answers, the reason says what to start."""
+    """Where a broker is there and no answer comes, the reason says what to start."""
     assert "start manage.py mqtt" in refusal("mqtt", "--url", mosquitto.url)
 
 

@@ -186,7 +186,7 @@ async def test_bots_outlive_a_restart_of_redis(server: Server, redis: Redis) -> 
 
 async def test_what_cannot_be_invited_is_refused(server: Server, database: Path) -> None:
     """No bot, a bad room, a form of another site, and one room too many are each refused."""
-    assert press(server, "invite", "nobody", "r") == (400, "The bots are bot-sync, bot-async.")
+    assert press(server, "invite", "unknown", "r") == (400, "The bots are bot-sync, bot-async.")
     assert press(server, "invite", "bot-sync", "r/x") == (400, "That is not the name of a room.")
     body = b"room=r&invite=bot-sync"
     foreign = {"Content-Type": "application/x-www-form-urlencoded"}.items()
