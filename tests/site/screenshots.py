@@ -107,7 +107,7 @@ def take(  # noqa: PLR0913 # all but the first two say which picture
 def main() -> None:
     with serve() as server, chromium() as browser:
         if len(sys.argv) == 1:
-            take(browser, server.url, "compare", ROOT / "docs" / "page.png", height=975)
+            take(browser, server.url, "compare", ROOT / "docs" / "page.png", height=1040)
             return
         folder = Path(sys.argv[1])
         folder.mkdir(parents=True, exist_ok=True)
