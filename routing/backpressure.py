@@ -92,6 +92,10 @@ class WebSocketFlow(Flow):
 
     def _put_and_pause(self, event: Any) -> None:
         Queue.put_nowait(self._inbox, event)
+        if event["type"] == "websocket.disconnect":
+            # Daphne's WebSocket library forgets its producer when it ends a connection by itself,
+            # as for a forbidden frame: Twisted does not call stopProducing.
+            self.stopProducing()
         if self._inbox.qsize() > INBOX and self._is_reading:
             self._is_reading = False
             self._transport.pauseProducing()

@@ -7,10 +7,10 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.contract import Error, Reply, Request, answer, decode, encode
-from consumers.tuned.mixins import DirectDispatchMixin
+from consumers.tuned.mixins import DirectWebsocketDispatchMixin
 
 
-class EchoConsumer(DirectDispatchMixin, AsyncJsonWebsocketConsumer):
+class EchoConsumer(DirectWebsocketDispatchMixin, AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         connection_log.connected(self.scope)
         await self.accept()

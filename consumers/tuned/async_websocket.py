@@ -7,10 +7,10 @@ from django.conf import settings
 
 from consumers import connection_log
 from consumers.contract import answer, decode, encode
-from consumers.tuned.mixins import DirectDispatchMixin
+from consumers.tuned.mixins import DirectWebsocketDispatchMixin
 
 
-class EchoConsumer(DirectDispatchMixin, AsyncWebsocketConsumer):
+class EchoConsumer(DirectWebsocketDispatchMixin, AsyncWebsocketConsumer):
     async def connect(self) -> None:
         connection_log.connected(self.scope)
         await self.accept()

@@ -1,9 +1,10 @@
 """Threads that run synchronous calls for an event loop, for little more than a coroutine costs.
 
 This file depends on the standard library only. ``run_in_executor`` makes two futures for each call
-and wakes the event loop for each. Here a thread takes a call from a queue, runs it, appends it to
-the finished calls of its event loop, and wakes the loop only if no wake-up is on its way: one
-wake-up delivers all calls that have finished since the last.
+and wakes a thread and the event loop for each. Here the event loop puts calls into a queue, and
+wakes a thread when it has looked at all of its connections. The thread takes the calls one after
+the other, appends each to the finished calls of its event loop, and wakes the loop only if no
+wake-up is on its way: one wake-up delivers all calls that have finished since the last.
 """
 
 import atexit
@@ -41,7 +42,8 @@ class HandlerThreads:
         """Forget all threads and calls: a fork has left them behind."""
         self._lock = Lock()
         self._threads: list[Thread] = []
-        self._calls: deque[Call] = deque()
+        self.calls: deque[Call] = deque()
+        """Those that wait for a thread."""
         self._idle: deque[Lock] = deque()
         """A lock for each idle thread, which waits until it is released."""
         self._is_one_coming = False
@@ -53,12 +55,8 @@ class HandlerThreads:
         with self._lock:
             return self._of_loop.setdefault(loop, LoopCalls(self))
 
-    def submit(self, call: Call) -> None:
-        """Raises RuntimeError if there is no thread and the system gives none."""
-        self._calls.append(call)
-        self._let_one_come()
-
-    def _let_one_come(self) -> None:
+    def let_one_come(self) -> None:
+        """Wake or start a thread for the calls in the queue, unless one is on its way to them."""
         # Where this is True, the new call is in the queue already. The thread that is coming sets
         # it to False and then reads the queue, so it finds the call.
         if self._is_one_coming:
@@ -76,16 +74,21 @@ class HandlerThreads:
                 thread = Thread(target=self._work, name=name, daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:
-                    if not self._threads:  # if there are some, the call waits for one of them
-                        self._is_one_coming = False
-                        raise
+                except RuntimeError as error:
+                    if not self._threads:  # if there are some, the calls wait for one of them
+                        self._refuse(error)
                 else:
                     self._threads.append(thread)
                     return
         self._is_one_coming = False
-        if self._calls and self._idle:  # one became idle before the line above, and read True
-            self._let_one_come()
+        if self.calls and self._idle:  # one became idle before the line above, and read True
+            self.let_one_come()
+
+    def _refuse(self, error: RuntimeError) -> None:
+        """Let all calls fail: the system gives no thread."""
+        while self.calls:
+            future, calls, _, _ = self.calls.popleft()
+            calls.finish(future, error)
 
     def _work(self) -> None:
         is_woken = Lock()
@@ -96,18 +99,19 @@ class HandlerThreads:
             if self._is_ending:
                 return
             self._idle.append(is_woken)
-            if self._calls:  # added since the last look, when this thread was not idle
-                self._let_one_come()
+            if self.calls:  # added since the last look, when this thread was not idle
+                self.let_one_come()
             is_woken.acquire()
 
     def _take_calls(self) -> None:
-        while self._calls:
+        waiting = self.calls
+        while waiting:
             try:
-                future, calls, function, arguments = self._calls.popleft()
+                future, calls, function, arguments = waiting.popleft()
             except IndexError:  # another thread has taken it
                 return
-            if self._calls:
-                self._let_one_come()
+            if waiting:
+                self.let_one_come()
             error = None
             if not future.cancelled():
                 try:
@@ -120,6 +124,8 @@ class HandlerThreads:
     def shutdown(self) -> None:
         """Wait until all calls are finished, and end the threads."""
         self._is_ending = True
+        if self.calls:  # their event loop has ended before it woke a thread
+            self.let_one_come()
         for thread in self._threads:
             while thread.is_alive():
                 with suppress(IndexError):
@@ -135,16 +141,25 @@ class LoopCalls:
         self._threads = threads
         self._finished: deque[tuple[Future[None], BaseException | None]] = deque()
         self._wakes = False
+        self._will_wake_a_thread = False
 
     def run(self, function: Callable[..., object], *arguments: Any) -> "Future[None]":
-        """Call ``function`` on a thread. The future ends with it, or with its exception."""
-        future: Future[None] = get_running_loop().create_future()
-        try:
-            self._threads.submit((future, self, function, arguments))
-        except RuntimeError:
-            future.cancel()  # the call is still in the queue
-            raise
+        """Call ``function`` on a thread. The future ends with it, or with its exception.
+
+        That is RuntimeError if there is no thread and the system gives none.
+        """
+        loop = get_running_loop()
+        future: Future[None] = loop.create_future()
+        self._threads.calls.append((future, self, function, arguments))
+        if not self._will_wake_a_thread:
+            self._will_wake_a_thread = True
+            # Not at once: what other connections have received by now goes to the same thread.
+            loop.call_soon(self._wake_a_thread)
         return future
+
+    def _wake_a_thread(self) -> None:
+        self._will_wake_a_thread = False
+        self._threads.let_one_come()
 
     def finish(self, future: "Future[None]", error: BaseException | None) -> None:
         """Called by a thread."""

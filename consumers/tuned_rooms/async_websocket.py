@@ -9,10 +9,10 @@ from django.conf import settings
 from consumers import connection_log
 from consumers.contract import Error, answer, decode, encode
 from consumers.rooms.member import Member
-from consumers.tuned.mixins import DirectDispatchMixin
+from consumers.tuned.mixins import DirectWebsocketDispatchMixin
 
 
-class RoomConsumer(Member, DirectDispatchMixin, AsyncWebsocketConsumer):
+class RoomConsumer(Member, DirectWebsocketDispatchMixin, AsyncWebsocketConsumer):
     async def connect(self) -> None:
         connection_log.connected(self.scope)
         await self.join()

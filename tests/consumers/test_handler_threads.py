@@ -82,9 +82,15 @@ class SteppingLoop:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
 
+    def create_future(self) -> Any:
+        return FutureOfTest(self)
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self.schedule.spawn(partial(self.run, callback))
+
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
         self.schedule.step()
-        self.schedule.spawn(partial(self.run, callback))
+        self.call_soon(callback)
 
     def run(self, callback: Callable[[], object]) -> None:
         self.schedule.step(lambda: not self.is_running)
@@ -157,7 +163,7 @@ class SteppingThreads(HandlerThreads):
         self.schedule = schedule
         super().__init__(most)
         lock: Any = SteppingLock(schedule)
-        self._calls, self._idle = SteppingDeque(schedule), SteppingDeque(schedule)
+        self.calls, self._idle = SteppingDeque(schedule), SteppingDeque(schedule)
         self._lock = lock
 
     @property
@@ -175,34 +181,32 @@ class SteppingThreads(HandlerThreads):
         """Threads of a test have ended when the process exits."""
 
 
-@pytest.mark.parametrize(("most", "together", "submitters"), [(2, 2, 2), (3, 3, 1), (1, 1, 2)])
+@pytest.mark.parametrize(("most", "together", "loops"), [(2, 2, 2), (3, 3, 1), (1, 1, 2)])
 def test_no_call_ever_waits_while_a_thread_could_run_it(
-    most: int, together: int, submitters: int, monkeypatch: pytest.MonkeyPatch
+    most: int, together: int, loops: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In each order of steps all calls run, also if ``together`` of them wait for each other."""
     count = 0
-    for schedule in schedules(delays=3):
+    for schedule in schedules(delays=4):
         threads = SteppingThreads(most, schedule)
-        calls, loop = LoopCalls(threads), SteppingLoop(schedule)
         arrived: list[int] = []
         meet = partial(_meet, schedule, arrived, together)
 
-        def submit(
-            threads: HandlerThreads = threads,
-            loop: SteppingLoop = loop,
-            calls: LoopCalls = calls,
-            meet: Any = meet,
+        def make_calls(
+            loop: SteppingLoop, threads: HandlerThreads = threads, meet: Any = meet
         ) -> None:
-            for _ in range(max(together, submitters) // submitters):
-                future: Any = FutureOfTest(loop)
-                threads.submit((future, calls, meet, ()))
+            calls = LoopCalls(threads)
+            for _ in range(max(together, loops) // loops):
+                monkeypatch.setattr(handler_threads, "get_running_loop", lambda: loop)
+                calls.run(meet)
 
         monkeypatch.setattr(handler_threads, "Lock", partial(SteppingLock, schedule))
         monkeypatch.setattr(handler_threads, "Thread", partial(GreenThread, schedule))
+        running = [SteppingLoop(schedule) for _ in range(loops)]
         with pytest.raises(DeadlockError):  # at the end: the threads wait for the next call
-            schedule.run(*[submit] * submitters)
+            schedule.run(*(partial(loop.run, partial(make_calls, loop)) for loop in running))
         count += 1
-        assert len(arrived) == max(together, submitters), schedule.taken
+        assert len(arrived) == max(together, loops), schedule.taken
     assert count > 500
 
 
@@ -382,7 +386,7 @@ def test_without_any_thread_the_call_fails(
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
             with pytest.raises(RuntimeError, match="can't start new thread"):
-                run(lambda: seen.append("refused"))
+                await asyncio.wait_for(run(lambda: seen.append("refused")), TIMEOUT)
         await asyncio.wait_for(run(lambda: seen.append("run")), TIMEOUT)
 
     def refuse(_: threading.Thread) -> None:

@@ -22,8 +22,8 @@ from django.test import override_settings
 
 from consumers.tuned.handler_threads import HandlerThreads
 from consumers.tuned.mixins import (
-    DirectDispatchMixin,
     DirectHttpDispatchMixin,
+    DirectWebsocketDispatchMixin,
     ThreadPoolDispatchMixin,
 )
 
@@ -55,7 +55,7 @@ def blocking() -> Iterator[type[Blocking]]:
     cues["released"].set()
 
 
-class AsyncEcho(DirectDispatchMixin, AsyncWebsocketConsumer):
+class AsyncEcho(DirectWebsocketDispatchMixin, AsyncWebsocketConsumer):
     async def receive(self, text_data: str) -> None:
         await self.send(text_data)
 
@@ -91,9 +91,9 @@ async def ask(communicator: WebsocketCommunicator, text: str) -> str:
     ("file", "mixin"),
     [
         ("websocket.py", "ThreadPoolDispatchMixin"),
-        ("async_websocket.py", "DirectDispatchMixin"),
+        ("async_websocket.py", "DirectWebsocketDispatchMixin"),
         ("json_websocket.py", "ThreadPoolDispatchMixin"),
-        ("async_json_websocket.py", "DirectDispatchMixin"),
+        ("async_json_websocket.py", "DirectWebsocketDispatchMixin"),
         ("async_http.py", "DirectHttpDispatchMixin"),
     ],
 )

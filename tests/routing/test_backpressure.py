@@ -4,12 +4,13 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE
+from sandbox.processes.server_log import ServerLog
 from sandbox.processes.servers import Server, installed, serve
 from sandbox.wire import WebSocket, event_stream, http_connection, websocket
 from tests.consumers.test_rooms_neighbours import unread_member
@@ -32,7 +33,7 @@ BUFFERS = 40_000_000
 
 @pytest.fixture(scope="module", params=installed())
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with serve(request.param, environment={"LOG_LEVEL": "WARNING"}) as server:
+    with serve(request.param, environment={"LOG_LEVEL": "INFO"}) as server:
         yield server
 
 
@@ -90,6 +91,24 @@ async def test_a_member_that_never_reads_loses_what_exceeds_the_capacity(
                 await connection.request("POST", f"/rooms/{slug}/async-http/", body=body)
         assert 500 <= await asyncio.to_thread(count_messages, member) < 700
     assert "over capacity" in server.log()
+
+
+@pytest.mark.asyncio
+async def test_a_member_that_never_reads_and_breaks_the_rules_is_ended(server: Server) -> None:
+    """A frame that RFC 6455 forbids ends the connection of which messages still wait."""
+    body = f'{{"message":"{"x" * 60_000}"}}'.encode()
+    forbidden = Frame(Opcode.TEXT, b"\xff").serialize(mask=True)
+    with closing(ServerLog(server.log_file)) as log:
+        for slug in ("websocket", "async-websocket"):
+            with unread_member(slug, "forbidden", server) as member:
+                async with http_connection(server.url) as connection:
+                    for _ in range(300):
+                        await connection.request("POST", "/rooms/forbidden/async-http/", body=body)
+                member.sendall(forbidden)
+                await asyncio.sleep(0.5)
+        async with asyncio.timeout(TIMEOUT):
+            while log.unpaired():  # noqa: ASYNC110 # the log is a file
+                await asyncio.sleep(0.1)
 
 
 def count_messages(member: socket.socket) -> int:

@@ -113,6 +113,8 @@ class Soak(Experiment[SoakRow]):
             "LOG_LEVEL": "INFO",
             # While debugging, Django keeps the queries of each connection.
             "DEBUG": "0",
+            # As docs/deploying.md advises: glibc keeps free memory for many threads apart.
+            "MALLOC_ARENA_MAX": "2",
             "SECRET_KEY": get_random_string(50),
         }
         with tempfile.TemporaryDirectory() as folder:
