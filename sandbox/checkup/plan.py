@@ -14,7 +14,7 @@ from sandbox.checkup.target import Manner
 CHECKS: tuple[Check, ...] = (*SPEED, *OPENING, *BAD_INPUT, *CLOSING, *LOAD)
 ALIVE = 60
 """Connections, each with a request, that find out at most whether the server still answers."""
-ACQUAINTANCE = Cost(MARKS + 7, MARKS + ROUND_TRIPS + 3)
+ACQUAINTANCE = Cost(MARKS + 8, MARKS + ROUND_TRIPS + 3)
 SMALL = 2
 """So many times the known request, and some words more, is a message that is not large."""
 
@@ -52,9 +52,10 @@ def plan(manner: Manner, *, may_load: bool, chosen: Sequence[str] = ()) -> Plan:
     checks = tuple(check for check in asked if may_load or not check.loads)
     costs = [ACQUAINTANCE]
     for check in checks:
-        # A bad message is put a second time if its end might have been another one's doing.
+        # A bad message is put a second time if its end might have been another one's doing, and in
+        # a room another client makes a request to see whether its answer is only late.
         times = 2 if check.payload else 1
-        again = Cost(times, 2 * times, times * check.cost.size)
+        again = Cost(times, 2 * times + 1, times * check.cost.size)
         costs.append(again if check.payload else check.cost)
         if check.payload is None:
             costs.append(Cost(0, check.cost.connections))  # the known request after a handshake

@@ -1,9 +1,12 @@
 """A chat room as the tutorial of Channels ends: one group, and no care for its input.
 
+It takes one message at a time, and half a second for one that is no text.
+
 As there, AllowedHostsOriginValidator is in front, which also refuses a missing Origin.
 """
 
 import json
+from asyncio import Lock, sleep
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +25,8 @@ from channels.security.websocket import (  # noqa: E402 # needs the settings
 )
 from django.urls import path  # noqa: E402 # needs the settings
 
+busy = Lock()
+
 
 class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
@@ -34,7 +39,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: Any = None, **_: Any) -> None:
         message = json.loads(text_data)["message"]
         event = {"type": "chat.message", "message": message}
-        await self.channel_layer.group_send("chat_lobby", event)
+        async with busy:
+            if not isinstance(message, str):
+                await sleep(0.5)
+            await self.channel_layer.group_send("chat_lobby", event)
 
     async def chat_message(self, event: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps({"message": event["message"]}))
