@@ -36,6 +36,8 @@ MOMENTS = 200
 """How many times resources are looked at, at most."""
 REST_SECONDS = 20.0
 """The longest that a server may take to end all consumers after the last client has left."""
+PEAKS = 5
+"""How often all clients at once read nothing, before anything is compared."""
 SYNC_THREADS = 32
 """Of the server's pool: all are at work once, before anything is compared."""
 
@@ -201,6 +203,7 @@ class Run:
     async def all(self) -> None:
         clients = [Client(self.server.url, f"soak-{n}", Random(n)) for n in range(CLIENTS)]  # noqa: S311 # the same traffic each time
         await self.fill_threads()
+        await self.fill_memory(clients)
         while self.is_alive and (left := self.seconds - self.elapsed) > 0:
             until = monotonic() + min(self.period, left)
             watching = asyncio.create_task(self.watch())
@@ -230,6 +233,16 @@ class Run:
 
         with suppress(Exception):  # the run itself will say what is wrong
             await asyncio.gather(*(wait(number) for number in range(2 * SYNC_THREADS)))
+
+    async def fill_memory(self, clients: Sequence[Client]) -> None:
+        """Have the server hold what none reads, for all clients at once and more than once.
+
+        An allocator keeps what it once had. Without this, the largest of many chance moments grows
+        for half an hour, and looks like a leak.
+        """
+        for _ in range(PEAKS):
+            playing = (KINDS["never reading"](client) for client in clients)
+            await asyncio.gather(*playing, return_exceptions=True)
 
     async def watch(self) -> None:
         while True:
