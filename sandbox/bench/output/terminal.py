@@ -73,8 +73,8 @@ def show(report: Report, console: Console) -> None:
             f"{many(report.rounds, 'round')}, {report.seconds_each:g} s a turn, {report.cores}, "
             f"on {', '.join(f'{server.name} {server.version}' for server in report.servers)}, "
             f"{report.in_front}; in {report.seconds:.0f} s. "
-            "Each low-high is the range of the single rounds. A difference is stated only where two "
-            "ranges do not overlap."
+            "Each low-high is the range of the single rounds. A difference is stated only where "
+            "two ranges do not overlap."
         )
     )
     if not report.is_complete:
