@@ -786,7 +786,7 @@ _VERSIONS = (
     ),
     Difference(
         "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
-        "Hypercorn sends a text of None with them, and Channels takes that.",
+        "Hypercorn sends a text of None with them, and Channels uses that.",
         NO_TEXT_IN_BINARY,
         {
             **_each(("binary", "utf-16", "bad-utf-8"), ErrorReply("invalid_json")),
@@ -800,7 +800,7 @@ _VERSIONS = (
 _MIRROR_VERSIONS = (
     Difference(
         "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
-        "Hypercorn sends a text of None with them, and Channels takes that.",
+        "Hypercorn sends a text of None with them, and Channels uses that.",
         ("mirror/*websocket",),
         {
             **_each(("binary-back", "empty-binary-reply"), Closed(1011)),
