@@ -94,8 +94,8 @@ def _parse(requirements: str) -> list[Requirement]:
             requirement = Requirement(text)
         except InvalidRequirement:
             raise RequirementsError(
-                f"{text!r} is not a requirement: give one such as 'channels==4.1.*', or several with "
-                "spaces between them, such as 'channels==4.0.* daphne==4.0.*'."
+                f"{text!r} is not a requirement: give one such as 'channels==4.1.*', or several "
+                "with spaces between them, such as 'channels==4.0.* daphne==4.0.*'."
             ) from None
         if requirement.url:
             raise RequirementsError(
