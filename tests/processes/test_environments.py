@@ -166,7 +166,7 @@ def test_a_python_that_has_gone_is_made_again(
 @pytest.mark.parametrize(
     ("requirements", "said"),
     [
-        ("", "There is not a requirement"),
+        ("", "There is no requirement"),
         ("layer == 2.0", "'==' is not a requirement: give one such as 'channels==4.1.*'"),
         ("layer==2.0,layer", "'layer==2.0,layer' is not a requirement"),
         ("--index-url=x", "'--index-url=x' is not a requirement"),
