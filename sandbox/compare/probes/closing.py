@@ -53,7 +53,7 @@ CLOSING = group(
     ),
     Probe(
         "close-after-error",
-        "After bad input the consumer's disconnect runs as ever.",
+        "After bad input the consumer's disconnect runs as usual.",
         (Ask("{"), Close(1000), AwaitDisconnect()),
         (ErrorReply("invalid_json"), Disconnect(1000)),
     ),
