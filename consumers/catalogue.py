@@ -135,7 +135,7 @@ EDITIONS: dict[str, Edition] = {
         Edition("echo", "The contract, kept by all five types.", measured=True),
         Edition(
             "tutorial",
-            "The same echo as tutorials write it, with no care for bad input.",
+            "The echo as tutorials write it: bad input is not handled.",
             keeps_contract=False,
             measured=True,
             costs_as="echo",
@@ -149,7 +149,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "tuned",
-            "The echo consumers, with Channels' per-message costs taken away by mixins.",
+            "The echo consumers, with mixins that remove Channels' cost for each message.",
             measured=True,
         ),
         Edition(
@@ -160,7 +160,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "mirror",
-            "Every message back as it came, unread: what a protocol test suite needs.",
+            "Sends every message back as it came, unread, for protocol test suites.",
             probes="mirror",
             keeps_contract=False,
         ),
@@ -183,7 +183,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "tuned-rooms",
-            "The rooms consumers, with Channels' costs for each event taken away by mixins.",
+            "The rooms consumers, with mixins that remove Channels' cost for each event.",
             probes="rooms",
             origin_checked=True,
         ),
@@ -203,7 +203,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "worker",
-            "An echo done by a consumer in another process, run by runworker.",
+            "The echo is done by a consumer in another process, run by runworker.",
             probes="worker",
         ),
         Edition(

@@ -264,7 +264,7 @@ def choices() -> tuple[Choice, ...]:
             "You want hooks that decode and encode JSON",
             (ISOLATION,),
             f"{measured.echoes('echo/async-json-websocket')} echoes a second",
-            "As Channels leaves it, bad input, binary and empty messages end the connection.",
+            "By default bad input, binary and empty messages end the connection.",
             "docs/choosing.md#the-five-types",
         ),
         Choice(

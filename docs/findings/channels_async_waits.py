@@ -1,4 +1,4 @@
-"""An async consumer waits too while a sync consumer blocks, since Channels 4.2.
+"""Since Channels 4.2, while a sync consumer blocks, an async consumer waits too.
 
 Prints: the async consumer waited for it
 Seen with: channels 4.3.2, asgiref 3.13.0

@@ -2,7 +2,7 @@
 
 Prints: ValueError: No text section for incoming WebSocket frame!
 Seen with: channels 4.3.2
-Cause: `receive` looks whether the text is true, and raises if it is not.
+Cause: `receive` raises if the text is missing or empty.
 Workaround: consumers/echo/json_websocket.py overrides `receive`
 """
 

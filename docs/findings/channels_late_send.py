@@ -2,8 +2,8 @@
 
 Prints: receive ran, disconnect did not
 Seen with: channels 4.3.2, uvicorn 0.54.0
-Cause: `send` raises OSError, as ASGI allows since 2.4, and Channels takes it for an exception of
-    the handler.
+Cause: `send` raises OSError, as ASGI allows since 2.4, and Channels treats it as an exception
+    of the handler.
 Workaround: routing/ending.py
 Reported: https://github.com/django/channels/issues/1466
 """

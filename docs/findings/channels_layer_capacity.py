@@ -2,7 +2,7 @@
 
 Prints: ValueError: too many values to unpack (expected 2)
 Seen with: channels 4.3.2
-Cause: it does not compile the patterns, as the Redis layer does.
+Cause: it does not compile the patterns of `channel_capacity`; the Redis layer does.
 Workaround: sandbox/settings.py gives its in-memory layers one `capacity` for all channels
 """
 

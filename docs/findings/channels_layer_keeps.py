@@ -1,4 +1,4 @@
-"""The in-memory layer keeps what waits for a channel that has left its group.
+"""The in-memory layer keeps messages for a channel that has left its group.
 
 Prints: after group_discard 5 messages wait
 Seen with: channels 4.3.2

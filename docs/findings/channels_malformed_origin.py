@@ -1,4 +1,4 @@
-"""The origin validators of Channels raise at an Origin that is no URL, where they should refuse it.
+"""The origin validators of Channels raise at an Origin that is no URL, and should refuse it.
 
 Prints: HTTP/1.1 500, ValueError: Invalid IPv6 URL
 Seen with: channels 4.3.2

@@ -3,8 +3,8 @@
 Prints: receive ran, disconnect did not
 Seen with: channels 4.3.2
 Cause: the exception ends the consumer before the disconnect event is dispatched.
-Workaround: consumers/rooms/member.py leaves in `__call__`; handlers that answer bad input raise
-    nothing
+Workaround: consumers/rooms/member.py leaves its group in `__call__`; handlers answer bad input and
+    raise nothing
 Reported: https://github.com/django/channels/issues/1466
 """
 

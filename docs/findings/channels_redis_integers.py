@@ -2,7 +2,7 @@
 
 Prints: OverflowError: Integer value out of range
 Seen with: channels_redis 4.3.0, msgpack 1.2.4
-Cause: MessagePack, their format, has none.
+Cause: their format, MessagePack, has no larger integers.
 Workaround: consumers/rooms/member.py sends the encoded reply, a text
 """
 

@@ -2,8 +2,8 @@
 
 Prints: TimeoutError without a message
 Seen with: channels_redis 4.3.0, redis 8.1.0
-Cause: since redis-py 8 a connection stops reading after 5 seconds unless set otherwise, and
-    `receive` waits as long.
+Cause: since redis-py 8 a read times out after 5 seconds unless set otherwise, and `receive`
+    waits for 5 seconds too.
 Workaround: `"socket_timeout": 10` for each of the layer's `hosts`, as in sandbox/settings.py
 Reported: https://github.com/django/channels_redis/issues/422
 """

@@ -3,7 +3,7 @@
 Prints: CancelledError at work, no disconnect
 Seen with: daphne 4.2.3
 Cause: `--application-close-timeout` (here 1 second, 10 unless set) counts from the end of the
-    connection, and what is cancelled does not receive any more.
+    connection, and a cancelled application receives no more events.
 Workaround: docs/deploying.md raises the timeout to 60 seconds
 Reported: https://github.com/django/channels/pull/2120
 """

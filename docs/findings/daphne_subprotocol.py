@@ -2,7 +2,7 @@
 
 Prints: HTTP/1.1 500, UnicodeDecodeError
 Seen with: daphne 4.2.3
-Cause: it decodes the header as ASCII, and lets the exception through.
+Cause: it decodes the header as ASCII, and does not catch the exception.
 Workaround: none: the client gets no connection either way
 Reported: https://github.com/django/daphne/pull/565
 """

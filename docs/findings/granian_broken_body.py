@@ -1,4 +1,4 @@
-"""Granian answers 500 to a body that the client breaks off or sends wrongly.
+"""Granian answers 500 to a request body that is not complete or not valid.
 
 Prints: HTTP/1.1 500 Internal Server Error
 Seen with: granian 2.8.7

@@ -1,8 +1,8 @@
-r"""Granian closes a connection without a code at a message over its cap, where RFC 6455 has 1009.
+r"""At a message over its cap Granian closes without a code; the code of RFC 6455 is 1009.
 
 Prints: closed by the frame b'\x88\x00'
 Seen with: granian 2.8.7
-Cause: it ends the connection as at any other error. No option changes the cap of 16 MiB.
+Cause: it ends the connection as after any other error. No option changes the cap of 16 MiB.
 Workaround: none; `compare` declares the difference
 """
 

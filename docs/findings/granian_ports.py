@@ -2,7 +2,7 @@
 
 Prints: client port str, server port str
 Seen with: granian 2.8.7
-Cause: it makes text of the whole address; the ASGI specification has an integer.
+Cause: it turns the whole address into text; in the ASGI specification the port is an integer.
 Workaround: routing/servers.py
 """
 

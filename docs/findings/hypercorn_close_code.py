@@ -2,7 +2,7 @@
 
 Prints: closed with 4000, reported 1006
 Seen with: hypercorn 0.18.0
-Cause: the state of the stream is not changed by the client's close, so its end looks like a lost
+Cause: the client's close does not change the state of the stream, so its end looks like a lost
     connection.
 Workaround: none; `compare` declares the difference
 Reported: https://github.com/pgjones/hypercorn/issues/127

@@ -2,8 +2,8 @@
 
 Prints: permessage-deflate
 Seen with: hypercorn 0.18.0, wsproto 1.3.2
-Cause: it offers the extension whatever its configuration says; 1 MB of a client can become 1 GB
-    before its size is looked at.
+Cause: it accepts the extension whatever its configuration says; 1 MB from a client can become
+    1 GB before its size is checked.
 Workaround: routing/hypercorn.py, `without_compression`; nginx, which removes the offer
 Reported: https://github.com/pgjones/hypercorn/issues/307
 """

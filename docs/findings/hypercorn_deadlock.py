@@ -1,9 +1,9 @@
-"""Hypercorn forgets an application whose client sends many messages, reads none and leaves.
+"""Hypercorn never ends an application whose client sends many messages, reads none and leaves.
 
 Prints: disconnect: False
 Seen with: hypercorn 0.18.0
-Cause: `send` waits until the end of the connection is in the queue of events, which is full, and
-    the application takes none out of it before `send` returns.
+Cause: `send` waits until the end of the connection is in the queue of events. The queue is
+    full, and the application takes no event from it before `send` returns.
 Workaround: routing/hypercorn.py
 """
 

@@ -1,9 +1,9 @@
-"""Hypercorn forgets an application whose client sends before its handshake is answered.
+"""Hypercorn never ends an application whose client sends before its handshake is answered.
 
 Prints: HTTP/1.1 400, disconnect: False
 Seen with: hypercorn 0.18.0
-Cause: it answers 400 to the early bytes, but the application is connected already and gets no event
-    any more.
+Cause: it answers 400 to the early bytes, but the application is connected already and gets no
+    more events.
 Workaround: routing/hypercorn.py; nginx, which holds such bytes back
 Reported: https://github.com/davidbrochart/anycorn/pull/69
 """

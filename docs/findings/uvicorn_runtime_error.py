@@ -2,8 +2,8 @@
 
 Prints: RuntimeError: Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.
 Seen with: uvicorn 0.54.0
-Cause: a frame that breaks the rules sets the state that an application's own close sets. For a
-    connection that is closed the specification has OSError.
+Cause: after a frame that breaks the rules, its state is the same as after the application's own
+    close. For a closed connection the ASGI specification wants OSError.
 Workaround: routing/ending.py
 """
 

@@ -1,4 +1,4 @@
-"""Uvicorn loses the body of a request that offers to upgrade, and runs it as a request of its own.
+"""Uvicorn loses the body of a request that offers to upgrade, and runs it as a further request.
 
 Prints: sent one request, ran POST / and GET /smuggled
 Seen with: uvicorn 0.54.0, httptools 0.9.0

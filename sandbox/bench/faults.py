@@ -178,7 +178,7 @@ class Fault:
 
 
 FAULTS = {
-    "no fault": Fault("Nothing happens: what is lost here, no fault has lost.", nothing),
+    "no fault": Fault("Nothing fails: the run to compare the others with.", nothing),
     "drops": Fault(
         f"Each client's TCP connection is reset every {DROP_SECONDS:g} s, at a random moment.",
         drops,

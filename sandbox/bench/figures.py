@@ -2,7 +2,7 @@
 
 They come from the committed results.
 
-A difference is stated only where no single round of the one lies within the rounds of the other.
+A difference is stated only where the rounds of the one and of the other do not overlap.
 """
 
 import re
@@ -217,8 +217,8 @@ def _idle(report: Report) -> Iterator[str]:
     if not found:
         raise KeyError("connections")
     yield from _markdown(
-        "KiB of the server's memory for each WebSocket over which nothing is sent, of "
-        f"{max(row.opened for row in rows):,}, without a session stack",
+        "The server's memory for each idle WebSocket in KiB, with "
+        f"{max(row.opened for row in rows):,} of them open, and no session stack",
         [f"{server.name.capitalize()} {server.version}" for server in report.servers],
         [
             (name, [f"{kib[it.name]:.0f}" if it.name in kib else "-" for it in report.servers])
@@ -241,8 +241,8 @@ def _through_layers(report: Report) -> Iterator[str]:
         raise KeyError("fanout")
     ways = list(dict.fromkeys((layer, processes) for layer, processes, _ in found))
     yield from _markdown(
-        f"Messages a second that reach the {MEMBERS} members of a room on {server.capitalize()}, "
-        "all of them together",
+        f"Messages a second that the {MEMBERS} members of a room receive on {server.capitalize()}, "
+        "all together",
         [f"`{TYPES[slug]}`" for slug in ROOM_TYPES],
         [
             (
@@ -263,7 +263,7 @@ def _of_devices(report: Report) -> Iterator[str]:
     if not rows:
         raise KeyError("echo")
     yield from _markdown(
-        f"{rows[0].connections} devices with one request each on its way, and "
+        f"{rows[0].connections} devices with one request each in flight, and "
         f"{max(row.opened for row in connections):,} idle ones; in brackets the single rounds",
         ["round trips a second", "share of two bare clients", "p99 ms", "CPU µs", "KiB when idle"],
         [
@@ -315,22 +315,21 @@ def _advice(report: Report) -> Iterator[str]:
         Put [`routing/isolation.py`](../routing/isolation.py) in front, in which all connections
         share a bounded number of threads: then one that blocks for a second
         {_added(found.added_by(isolated))} to the p99 of the others in its process.""",
-        f"""**Put it in front of async consumers too.** Mounted as Channels leaves it (`stock`), a
-        sync consumer that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`,
-        because Channels' async consumers wait for the one thread that all share. It delays
-        {stalled} of the {of} exhibits in its process by half a second or more in every round. See
-        it on the page, under Stall.""",
+        f"""**Put it in front of async consumers too.** Without it (`stock`), a sync consumer that
+        blocks for a second {_added(delayed)} to the p99 of `{neighbour}`, because Channels' async
+        consumers wait for the one thread that all share. It delays {stalled} of the {of} exhibits
+        in its process by half a second or more in every round. See it on the page, under Stall.""",
         f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
         same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
         one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec
-        that answers bad input: on their own they end the connection.""",
+        that answers bad input: Channels' own ends the connection.""",
         f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")} a
         second.""",
         f"""**What robustness costs**: `echo` against `tutorial`, which ends the connection on bad
         input: {found.summary("echo", "tutorial")}.""",
-        f"""**Where Channels' own cost for each message matters, lift
+        f"""**Where Channels' own cost for each message matters, copy
         [the mixins of `tuned`](../consumers/tuned/mixins.py)**: against the same consumers without
-        them (`stock`) {found.summary("tuned", "stock")}. They say what is given up.""",
+        them (`stock`) {found.summary("tuned", "stock")}. Each says what you give up.""",
     ):
         yield _wrapped(f"- {point}", indent="  ")
     yield ""
@@ -349,7 +348,7 @@ def _stalled(report: Report) -> Iterator[str]:
     yield from _markdown(
         f"While a `WebsocketConsumer` sleeps for a second on {server.capitalize()}, milliseconds "
         "added to the 99th percentile of others",
-        ["as Channels leaves it (`stock`)", "behind `isolation.py` (`echo`)"],
+        ["without isolation (`stock`)", "with `isolation.py` (`echo`)"],
         [
             (
                 f"`{type_}`",
@@ -362,9 +361,9 @@ def _stalled(report: Report) -> Iterator[str]:
         ],
     )
     yield _wrapped(
-        f"""All {of} exhibits that were looked at ran in that process. Without isolation, the one
-        that sleeps delayed {stalled} of them by half a second or more in every round: those that
-        are mounted as Channels leaves them."""
+        f"""All {of} exhibits that were measured ran in that process. The
+        `WebsocketConsumer` of `stock` delayed {stalled} of them by half a second or more in every
+        round: those without isolation."""
     )
     yield ""
 
@@ -381,11 +380,11 @@ def _price(report: Report) -> Iterator[str]:
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
     slower = [slug for slug, it in times.items() if it.high < 1]
     answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
-    yield "\n" + _wrapped(f"{answer}. The same classes, as Channels leaves them and isolated:")
+    yield "\n" + _wrapped(f"{answer}. The same classes, without isolation and with it:")
     yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",
-        ["as Channels leaves it (`stock`)", "isolated (`echo`)", "times as many"],
+        ["without isolation (`stock`)", "with it (`echo`)", "times as many"],
         [
             (
                 f"`{type_}`",
@@ -400,8 +399,8 @@ def _price(report: Report) -> Iterator[str]:
     )
     yield _wrapped(
         f"""Memory of an idle connection: {found.kib("stock/websocket")} for a
-        `WebsocketConsumer` as Channels leaves it, {found.kib("echo/websocket")} isolated. In
-        brackets: the single rounds."""
+        `WebsocketConsumer` without isolation, {found.kib("echo/websocket")} with it. In brackets:
+        the single rounds."""
     )
     yield ""
 
@@ -455,8 +454,8 @@ def _tables(report: Report) -> Iterator[str]:
                 exhibit: rate for (over, exhibit), rate in found.rooms.items() if over == layer
             }
             yield from _markdown(
-                f"Messages a second that reach the {MEMBERS} members of a room, all of them "
-                f"together, {layer}, on {name}",
+                f"Messages a second that the {MEMBERS} members of a room receive, all together, "
+                f"{layer}, on {name}",
                 [f"`{edition}`" for _, edition in SHOWN],
                 [
                     (f"`{TYPES[slug]}`", [found.deliveries(layer, f"{e}/{slug}") for _, e in SHOWN])
@@ -489,8 +488,8 @@ def _short_made_with(report: Report) -> Iterator[str]:
     found = _Found(report, report.servers[0].name)
     yield _wrapped(
         f"""One process on one core, {CONNECTIONS} connections, small messages; in brackets the
-        single rounds. Of a room: messages a second that reach its members, all of them together,
-        in `rooms` and `tuned-rooms`. An idle connection takes
+        single rounds. For a room: messages a second that its members receive, all together, in
+        `rooms` and `tuned-rooms`. An idle connection takes
         {found.kib("echo/async-websocket")} with an `AsyncWebsocketConsumer` and
         {found.kib("echo/websocket")} with a `WebsocketConsumer`. Measured on
         {report.started[:10]}, {report.machine["cores"]} cores."""
@@ -503,10 +502,10 @@ def _made_with(report: Report) -> Iterator[str]:
     versions = ", ".join(f"{name.capitalize()} {report.versions[name]}" for name in names)
     yield _wrapped(
         f"""Measured on {report.started[:10]} with {versions}; {report.machine["cores"]} cores,
-        {report.cores}; medians of {report.rounds} rounds. The baseline took its turn in the same
-        seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds: that
-        is the noise. "No difference" means none that this machine can show: rounds of the one lie
-        within the rounds of the other. `echo` and `stock` are the same classes, with isolation and
+        {report.cores}; medians of {report.rounds} rounds. The baseline was measured in the
+        same seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds:
+        that is the noise. "No difference" means none that this machine can show: the rounds of
+        the two overlap. `echo` and `stock` are the same classes, with isolation and
         without."""
     )
     yield ""

@@ -128,12 +128,12 @@ def render(document: str, behaviour: Behaviour, speed: Report) -> str:
 
 
 def _columns(behaviour: Behaviour) -> Iterator[str]:
-    yield from _head("server", "with", "so that it has", "cells", "not applicable", "other")
+    yield from _head("server", "`--with`", "its versions", "cells", "not applicable", "other")
     for one in behaviour.columns:
         versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
         yield _row(
             one.server,
-            _code(one.environment) or "what is here",
+            _code(one.environment) or "none",
             versions,
             f"{one.cells:,}",
             f"{one.not_applicable:,}",
@@ -142,7 +142,7 @@ def _columns(behaviour: Behaviour) -> Iterator[str]:
 
 
 def _behaviour(behaviour: Behaviour) -> Iterator[str]:
-    yield from _head("what", "on", "seen there", "seen here", "probes")
+    yield from _head("what", "on", "seen with those versions", "seen with the newest", "probes")
     for one in behaviour.changes:
         yield _row(
             one.reason,

@@ -63,19 +63,19 @@ async def _greetings(caller: Caller) -> int:
         raise TargetError(
             f"{name} opens a connection and ends it at once ({error.code})."
             if error.code != CloseCode.ABNORMAL_CLOSURE
-            else f"{name} takes a connection and ends it without a handshake."
+            else f"{name} accepts a connection and ends it without a handshake."
         ) from error
     except InvalidHandshake as error:
-        raise TargetError(f"{name} speaks no WebSocket: {error}.") from error
+        raise TargetError(f"{name} does not speak WebSocket: {error}.") from error
     except TimeoutError as error:
-        raise TargetError(f"{name} says nothing within {seconds:g} s.") from error
+        raise TargetError(f"{name} sends nothing within {seconds:g} s.") from error
     except ssl.SSLCertVerificationError as error:
         raise TargetError(
-            f"The certificate of {name} does not fit: {error.verify_message.rstrip('.')}. "
-            "--insecure takes any."
+            f"The certificate of {name} is not valid: {error.verify_message.rstrip('.')}. "
+            "--insecure accepts any."
         ) from error
     except ssl.SSLError as error:
-        raise TargetError(f"{name} speaks no TLS: {error.reason or error}.") from error
+        raise TargetError(f"{name} does not speak TLS: {error.reason or error}.") from error
     except OSError as error:
         raise TargetError(f"{name} does not answer: {error.strerror or error}.") from error
 

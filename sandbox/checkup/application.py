@@ -89,7 +89,7 @@ def _check(application: Application, server: str) -> None:
     if server not in ARGUMENTS:
         raise TargetError(f"There is no server {server!r}: choose from {', '.join(ARGUMENTS)}.")
     if not application.folder.is_dir():
-        raise TargetError(f"{application.folder} is no folder.")
+        raise TargetError(f"{application.folder} is not a folder.")
     find = "import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))"
     try:
         done = subprocess.run(  # noqa: S603 # the user names the interpreter

@@ -95,7 +95,7 @@ def websocket_url(text: str) -> str:
         has_host = False
     if not has_host or parts.scheme not in SCHEMES or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise TargetError(
-            f"{_shown(text)} is no URL: give one such as ws://127.0.0.1:8000/ws/chat/."
+            f"{_shown(text)} is not a URL: give one such as ws://127.0.0.1:8000/ws/chat/."
         )
     return parts._replace(
         scheme=SCHEMES[parts.scheme], path=parts.path or "/", fragment=""
@@ -106,7 +106,9 @@ def header(text: str) -> Header:
     """Return a header that is given as ``Name: value``. Raises TargetError."""
     name, colon, value = text.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not _is_value(value):
-        raise TargetError(f"{name!r} is no header: give one such as 'Authorization: Bearer abc'.")
+        raise TargetError(
+            f"{name!r} is not a header: give one such as 'Authorization: Bearer abc'."
+        )
     return name, value.strip()
 
 
@@ -115,7 +117,7 @@ def cookies(texts: Sequence[str]) -> tuple[Header, ...]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals) or not _is_value(value) or re.search(r"[\s;,]", name):
-            raise TargetError(f"{name!r} is no cookie: give one such as sessionid=abc.")
+            raise TargetError(f"{name!r} is not a cookie: give one such as sessionid=abc.")
     return (("Cookie", "; ".join(texts)),) if texts else ()
 
 

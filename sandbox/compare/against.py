@@ -49,7 +49,7 @@ def read(path: Path) -> Earlier:
     schema = full.SCHEMA if is_full else matrix.SCHEMA
     if not isinstance(result, dict) or "probes" not in result or result.get("schema") != schema:
         raise UnreadableError(
-            f"{path} is no result of this version: give what --json or --matrix has written."
+            f"{path} is not a result of this version: give a file that --json or --matrix wrote."
         )
     shown = _of_json(result) if is_full else _of_matrix(result)
     return Earlier(result["started"], dict(shown))

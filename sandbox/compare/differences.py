@@ -101,13 +101,13 @@ ONLY_AT_THE_END = (
 
 _CONNECTIONS = (
     Difference(
-        "This Uvicorn is started with compression, and takes up an offer.",
+        "This Uvicorn is started with compression, and accepts an offer.",
         ALL,
         {"compression": (Opened(compressed=True),)},
         ("uvicorn-deflate",),
     ),
     Difference(
-        "Daphne makes a 403 of every refusal; the others send the application's status.",
+        "Daphne turns every refusal into a 403; the others send the application's status.",
         ALL,
         _each(
             (
@@ -123,13 +123,13 @@ _CONNECTIONS = (
         ALL_BUT_DAPHNE,
     ),
     Difference(
-        "Daphne makes a 403 of every refusal; the others send the application's status.",
+        "Daphne turns every refusal into a 403; the others send the application's status.",
         ALL,
         _each(("host-foreign", "host-look-alike"), Refused(400)),
         ALL_BUT_DAPHNE,
     ),
     Difference(
-        "Daphne refuses an Origin that is no URL before the application, which says 403, sees it.",
+        "Daphne itself refuses an Origin that is no URL; on the others the application says 403.",
         ALL,
         {"origin-malformed": (Refused(403),)},
         ALL_BUT_DAPHNE,
@@ -193,8 +193,8 @@ _CONNECTIONS = (
         ("hypercorn",),
     ),
     Difference(
-        "Hypercorn answers 400 to any byte that comes before its own answer to the handshake, and "
-        "leaves a consumer that is connected already.",
+        "Hypercorn answers 400 to any byte that comes before its own answer to the handshake, but "
+        "the consumer is connected already.",
         ALL,
         {"early-frame": (Refused(400),), "early-frame-end": (Refused(400), Disconnect(1006))},
         ("hypercorn",),
@@ -210,7 +210,7 @@ _CONNECTIONS = (
         cure=NGINX_WAITS,
     ),
     Difference(
-        "Daphne refuses the same subprotocol twice, as RFC 6455 has it; the others take it.",
+        "Daphne refuses the same subprotocol twice, as RFC 6455 demands; the others accept it.",
         ALL,
         {"subprotocol-twice": (Opened(),)},
         ALL_BUT_DAPHNE,
@@ -230,7 +230,7 @@ _CONNECTIONS = (
         ("hypercorn",),
     ),
     Difference(
-        "Granian takes a subprotocol that is not ASCII.",
+        "Granian accepts a subprotocol that is not ASCII.",
         ALL,
         {"subprotocol-not-ascii": (Opened(),)},
         ("granian",),
@@ -279,7 +279,7 @@ ANSWERED, BOTH_ANSWERED = Answers((GOOD,)), Answers((GOOD, LAST))
 
 _RAW_HTTP = (
     Difference(
-        "Daphne and Granian, and Uvicorn with httptools, pass on a request without a Host.",
+        "Daphne and Granian, and Uvicorn with httptools, accept a request without a Host.",
         ALL,
         {"no-host": (ANSWERED,)},
         ("daphne", *UVICORN, "granian"),
@@ -291,7 +291,7 @@ _RAW_HTTP = (
         ALL,
         _each(("long-line", "long-header"), Answers(())),
         ("daphne",),
-        cure="Send what is long in the body.",
+        cure="Send long values in the body.",
         link="https://docs.twisted.org/en/stable/api/twisted.web.http.HTTPChannel.html",
     ),
     Difference(
@@ -317,7 +317,7 @@ _RAW_HTTP = (
         cure=PROXY,
     ),
     Difference(
-        "Uvicorn and Granian look at the last Transfer-Encoding only, and pass on a body that is "
+        "Uvicorn and Granian read only the last Transfer-Encoding, and pass on a body that is "
         "still encoded.",
         ALL,
         {"gzip-and-chunks": (BOTH_ANSWERED,)},
@@ -325,7 +325,7 @@ _RAW_HTTP = (
         cure="Behind nginx: nginx refuses it with 501.",
     ),
     Difference(
-        "Hypercorn refuses a Transfer-Encoding other than chunked with 501, as RFC 9112 has it.",
+        "Hypercorn refuses a Transfer-Encoding other than chunked with 501, as RFC 9112 says.",
         ALL,
         {"gzip-and-chunks": (Answers((Response(501),)),)},
         ("hypercorn",),
@@ -338,14 +338,14 @@ _RAW_HTTP = (
         cure=PROXY,
     ),
     Difference(
-        "Hypercorn and Granian take a line feed for the end of a line, which RFC 9112 allows.",
+        "Hypercorn and Granian treat a line feed as the end of a line, which RFC 9112 allows.",
         ALL,
         {"bare-line-feeds": (ANSWERED,)},
         ("hypercorn", "granian"),
         cure="Behind nginx: it is answered by every server.",
     ),
     Difference(
-        "Daphne takes a line feed for a part of the line, whose end it waits for.",
+        "Daphne treats a line feed as part of the line, and waits for the end of the line.",
         ALL,
         {"bare-line-feeds": (Answers((), ended=False),)},
         ("daphne",),
@@ -366,7 +366,7 @@ _RAW_HTTP = (
     ),
     Difference(
         "Uvicorn with httptools loses the body of a request that offers to upgrade, and runs what "
-        "follows as requests of their own.",
+        "follows as further requests.",
         ALL,
         {"upgrade-with-body": (Answers((Response(400),)),)},
         UVICORN,
@@ -389,15 +389,15 @@ _RAW_HTTP = (
         ("hypercorn",),
     ),
     Difference(
-        "Granian makes a WebSocket of a handshake by POST: the path has none here, so it is a 404.",
+        "Granian treats a handshake by POST as a WebSocket; this path has none, so it answers 404.",
         ALL,
         {"upgrade-by-post": (Answers((Response(404), LAST)),)},
         ("granian",),
         cure="The nginx of docs/deploying.md passes on an Upgrade with GET only.",
     ),
     Difference(
-        "Daphne, Uvicorn and Granian take a client that will send nothing more for one that has "
-        "left; Hypercorn answers it.",
+        "For Daphne, Uvicorn and Granian a client that will send nothing more has left; Hypercorn "
+        "answers it.",
         CAREFUL,
         {"half-closed": (Answers(()),)},
         ("daphne", *UVICORN, "granian"),
@@ -471,8 +471,8 @@ class Uncaught:
 
 BAD_JSON = Uncaught(
     "JSONDecodeError: ",
-    "json.loads raises JSONDecodeError, which the consumer does not catch: it ends a WebSocket, "
-    "over HTTP it fails one request.",
+    "json.loads raises JSONDecodeError, which the consumer does not catch: it ends a WebSocket; "
+    "over HTTP one request fails.",
 )
 NOT_UTF8 = Uncaught(
     "UnicodeDecodeError: 'utf-8' codec can't decode",
@@ -488,7 +488,7 @@ DEPTH = Uncaught(
 )
 NO_OBJECT = Uncaught(
     "TypeError: ",
-    'The consumer takes ["message"] of what is not an object: TypeError.',
+    'The consumer reads ["message"] from what is not an object: TypeError.',
 )
 NO_MESSAGE = Uncaught(
     "KeyError: 'message'", "The consumer does not check that there is a message: KeyError."
@@ -505,7 +505,7 @@ NO_TEXT = Uncaught(
 
 NO_BODY = Uncaught(
     BAD_JSON.raises,
-    "The consumer reads the body whatever the method, and a GET or HEAD has none: json.loads "
+    "The consumer reads the body for every method, and a GET or HEAD has none: json.loads "
     "raises JSONDecodeError.",
 )
 
@@ -585,7 +585,7 @@ _TUTORIAL = (
         ("granian",),
     ),
     Difference(
-        "json.loads guesses the encoding of bytes, and takes a byte order mark.",
+        "json.loads guesses the encoding of bytes, and accepts a byte order mark.",
         HTTP,
         _each(("byte-order-mark", "utf-16"), HI_SPACED),
     ),
@@ -685,8 +685,8 @@ NO_COMPRESSION = [
 
 _MIRROR = (
     Difference(
-        "Daphne does not send an empty message: its WebSocketProtocol.handle_reply takes what is "
-        "empty for missing.",
+        "Daphne does not send an empty message: its WebSocketProtocol.handle_reply treats an empty "
+        "message as missing.",
         MIRROR,
         {
             **_each(("empty-reply", "empty-binary-reply"), Reply("behind")),
@@ -697,8 +697,7 @@ _MIRROR = (
             ),
         },
         ("daphne",),
-        cure="That method would have to compare with None. Until it does: another server, or no "
-        "empty message; a space, or `{}`, arrives.",
+        cure="Send no empty message (a space or `{}` arrives), or use another server.",
     ),
     Difference(
         "Daphne's cap is 1 MiB, the others' 16 MiB.",
@@ -720,12 +719,12 @@ _MIRROR = (
         ("daphne",),
     ),
     Difference(
-        "Compression is off: Daphne and Granian have none, Uvicorn is started without, and "
-        "routing/hypercorn.py takes up no offer.",
+        "Compression is off: Daphne and Granian have none, Uvicorn is started without it, and "
+        "routing/hypercorn.py accepts no offer.",
         MIRROR,
         _each(NO_COMPRESSION, Failed("UNIMPLEMENTED", "OK")),
         tuple(name for name in EVERYWHERE if name != "uvicorn-deflate"),
-        cure="Leave it off, or bound what a message may be unpacked.",
+        cure="Leave it off, or limit the size of an unpacked message.",
     ),
     Difference(
         "A close inside an unfinished message is a protocol error to the library websockets: it "
@@ -744,7 +743,7 @@ _MIRROR = (
             AUTOBAHN_FAILED,
         ),
         ("uvicorn-websockets",),
-        cure="The environment variable WEBSOCKETS_MAX_FRAGMENTS is another number.",
+        cure="The environment variable WEBSOCKETS_MAX_FRAGMENTS changes that number.",
     ),
 )
 
@@ -787,7 +786,7 @@ _VERSIONS = (
     ),
     Difference(
         "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
-        "Hypercorn sends a text of None with them, and Channels takes that.",
+        "Hypercorn sends a text of None with them, and Channels uses that.",
         NO_TEXT_IN_BINARY,
         {
             **_each(("binary", "utf-16", "bad-utf-8"), ErrorReply("invalid_json")),
@@ -801,7 +800,7 @@ _VERSIONS = (
 _MIRROR_VERSIONS = (
     Difference(
         "Before Channels 4.2 a consumer on Hypercorn does not get the bytes of a binary message: "
-        "Hypercorn sends a text of None with them, and Channels takes that.",
+        "Hypercorn sends a text of None with them, and Channels uses that.",
         ("mirror/*websocket",),
         {
             **_each(("binary-back", "empty-binary-reply"), Closed(1011)),

@@ -66,7 +66,7 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
         return
     url = re.sub("^ws", "http", url).rstrip("/")
     if not re.match("https?://[^/]", url):
-        raise UnreachableError(f"{url!r} is no URL: give one such as http://127.0.0.1:8000.")
+        raise UnreachableError(f"{url!r} is not a URL: give one such as http://127.0.0.1:8000.")
     try:
         response = asyncio.run(http("GET", f"{url}/"))
         if path := urlsplit(url).path:

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 class UsageError(CommandError):
-    """What was asked for cannot be done; the message says what can. The exit status is 2."""
+    """The command cannot do this; the message says what it can do. The exit status is 2."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, returncode=USAGE)
@@ -37,14 +37,14 @@ def check_writable(paths: Iterable[Path]) -> None:
 def check_folder(path: Path | None) -> None:
     """Raise UsageError unless files can be written next to a path, if there is one."""
     if path and not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path.parent} is no folder in which files can be written.")
+        raise UsageError(f"No files can be written in {path.parent}.")
 
 
 def check_installed(extra: str, *packages: str) -> None:
     """Raise UsageError unless all packages are there; ``extra`` is what brings them."""
     if not all(map(find_spec, packages)):
         raise UsageError(
-            f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' brings them."
+            f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' installs them."
         )
 
 
@@ -56,9 +56,9 @@ def add_with(parser: ArgumentParser) -> None:
         default=[],
         dest="environments",
         metavar="REQUIREMENTS",
-        help="run each server here and in an environment with these versions, such as "
-        "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; all else is as here. An "
-        "environment is made when it is first asked for; repeatable",
+        help="run each server in this environment and in one with these versions, such as "
+        "'channels==4.1.*' or 'channels==4.0.* daphne==4.0.*'; other packages keep their "
+        "version. An environment is made when it is first needed; repeatable",
     )
 
 

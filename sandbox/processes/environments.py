@@ -94,14 +94,16 @@ def _parse(requirements: str) -> list[Requirement]:
             requirement = Requirement(text)
         except InvalidRequirement:
             raise RequirementsError(
-                f"{text!r} is no requirement: give such as 'channels==4.1.*', or several separated "
-                "by blanks, such as 'channels==4.0.* daphne==4.0.*'."
+                f"{text!r} is not a requirement: give one such as 'channels==4.1.*', or several "
+                "with spaces between them, such as 'channels==4.0.* daphne==4.0.*'."
             ) from None
         if requirement.url:
-            raise RequirementsError(f"{requirement.name} has an address: only releases can be had.")
+            raise RequirementsError(
+                f"{requirement.name} has an address: only releases can be installed."
+            )
         named.append(requirement)
     if not named:
-        raise RequirementsError("There is no requirement: give such as 'channels==4.1.*'.")
+        raise RequirementsError("There is no requirement: give one such as 'channels==4.1.*'.")
     return sorted(named, key=str)
 
 

@@ -78,7 +78,7 @@ async def record(
     global _busy  # noqa: PLW0603 # counts for the whole process, whatever its event loops
     trace = Trace(excerpt_bytes=4096)
     if _busy >= AT_ONCE:
-        return trace, "Too many are looking at the wire just now: try again in a moment."
+        return trace, "Too many visitors are doing this now: try again in a moment."
     _busy += 1
     try:
         async with asyncio.timeout(SECONDS):

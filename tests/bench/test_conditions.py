@@ -145,8 +145,11 @@ def test_a_bad_condition_gets_a_sentence(text: str, complaint: str) -> None:
             ["echo", "--fail-if", "tuned/websocket share < 0.9 on uvicorn"],
             "this run measures daphne, and not uvicorn",
         ),
-        (["echo", "--hgrm", "x.hgrm"], "the experiment latency measures: it is not run"),
-        (["latency", "--hgrm", "/no/such/folder/x.hgrm"], "/no/such/folder is no folder"),
+        (["echo", "--hgrm", "x.hgrm"], "the experiment latency measures: name it too"),
+        (
+            ["latency", "--hgrm", "/no/such/folder/x.hgrm"],
+            "No files can be written in /no/such/folder",
+        ),
     ],
 )
 def test_what_a_run_would_not_measure_is_refused_before_it(

@@ -239,7 +239,7 @@ def test_tables_and_charts_say_what_decides(report: Report, printed: str, folder
 
 def test_it_measures_no_exhibit_that_is_named() -> None:
     """To name an exhibit for an experiment that measures none is refused in a sentence."""
-    with pytest.raises(CommandError, match="database measures no exhibits: name none"):
+    with pytest.raises(CommandError, match="database measures no exhibits: do not name any"):
         call_command("bench", "database", "echo/websocket")
 
 

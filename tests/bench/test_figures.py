@@ -169,14 +169,14 @@ def test_who_waits_is_what_was_measured() -> None:
 
 
 def test_the_price_of_isolation_is_what_was_measured() -> None:
-    """A table has each type as Channels leaves it, and isolated."""
+    """A table has each type without isolation, and with it."""
     text = " ".join(isolation(made_up()).split())
 
     assert (
         "| `WebsocketConsumer` | 11,000 (9,900 to 12,000) | 1,000 (900 to 1,100) "
         "| no difference (0.82 to 1.22) |"
     ) in text
-    assert "59 KiB (58 to 60) for a `WebsocketConsumer` as Channels leaves it" in text
+    assert "59 KiB (58 to 60) for a `WebsocketConsumer` without isolation" in text
 
 
 def test_each_layer_has_the_rate_that_was_measured() -> None:

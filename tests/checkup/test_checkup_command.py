@@ -198,26 +198,26 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
     ("arguments", "sentence"),
     [
         ([], "Give a URL such as ws://127.0.0.1:8000/ws/chat/, or --app."),
-        (["localhost:8000"], "'localhost:8000' is no URL"),
-        (["ftp://localhost/"], "is no URL"),
-        (["ws://localhost:99999/"], "is no URL"),
-        (["ws://[::1/"], "is no URL"),
-        (["ws://local host/"], "is no URL"),
+        (["localhost:8000"], "'localhost:8000' is not a URL"),
+        (["ftp://localhost/"], "is not a URL"),
+        (["ws://localhost:99999/"], "is not a URL"),
+        (["ws://[::1/"], "is not a URL"),
+        (["ws://local host/"], "is not a URL"),
         (["ws://no-such-host.invalid/"], "does not answer"),
-        (["ws://localhost/", "--reply", "("], "--reply is no regular expression"),
-        (["ws://localhost/", "--header", "Authorization"], "'Authorization' is no header"),
-        (["ws://localhost/", "--header", "X: a\r\nY: b"], "'X' is no header"),
-        (["ws://localhost/", "--cookie", "a"], "'a' is no cookie"),
+        (["ws://localhost/", "--reply", "("], "--reply is not a regular expression"),
+        (["ws://localhost/", "--header", "Authorization"], "'Authorization' is not a header"),
+        (["ws://localhost/", "--header", "X: a\r\nY: b"], "'X' is not a header"),
+        (["ws://localhost/", "--cookie", "a"], "'a' is not a cookie"),
         (["ws://localhost/", "--origin", "a\nb"], "--origin has a character"),
         (["ws://localhost/", "--subprotocol", "a b"], "--subprotocol has a character"),
-        (["ws://localhost/", "--timeout", "0"], "--timeout is from 0 to 60 seconds"),
+        (["ws://localhost/", "--timeout", "0"], "--timeout must be from 0 to 60 seconds"),
         (["ws://localhost/", "--check", "nil"], "There is no check 'nil': choose from round-trip"),
-        (["ws://localhost/", "--path", "/ws/"], "--path goes with --app"),
+        (["ws://localhost/", "--path", "/ws/"], "--path can only be given with --app"),
         (["ws://localhost/", "--json", "/no/such/folder/r.json"], "cannot be written"),
         (["ws://localhost/", "--app", "a:b"], "Give a URL or --app, not both"),
         (["--app", "a:b"], "give the --path of the consumer"),
-        (["--app", "a b", "--path", "/"], "'a b' names no app"),
-        (["--app", "a:b", "--path", "/", "--folder", "/no/such"], "/no/such is no folder"),
+        (["--app", "a b", "--path", "/"], "'a b' is not an application"),
+        (["--app", "a:b", "--path", "/", "--folder", "/no/such"], "/no/such is not a folder"),
         (["--app", "a:b", "--path", "/", "--python", "/no/python"], "/no/python does not run"),
         (["--app", "a:b", "--path", "/", "--server", "nginx"], "There is no server 'nginx'"),
         (["--app", "no_such:b", "--path", "/"], "no_such:b does not import: ModuleNotFoundError"),
@@ -256,8 +256,8 @@ def test_a_url_that_does_not_answer_as_it_should_gets_a_sentence(daphne: Server)
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (b"", "says nothing within 0.5 s"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "speaks no WebSocket"),
+        (b"", "sends nothing within 0.5 s"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak WebSocket"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "answers with HTTP 200"),
         (
             b"HTTP/1.1 301 \r\nLocation: https://a.test/?token=hush\r\nContent-Length: 0\r\n\r\n",
@@ -272,7 +272,7 @@ def test_a_url_that_does_not_answer_as_it_should_gets_a_sentence(daphne: Server)
                     b"Sec-WebSocket-Accept: wrong\r\n\r\n",
                 )
             ),
-            "speaks no WebSocket: invalid Sec-WebSocket-Accept header",
+            "does not speak WebSocket: invalid Sec-WebSocket-Accept header",
         ),
     ],
     ids=["silent", "ssh", "http", "redirect", "wrong-accept"],
@@ -287,15 +287,15 @@ def test_what_is_no_websocket_gets_a_sentence(answer: bytes, sentence: str) -> N
 
 
 def test_a_certificate_has_to_fit() -> None:
-    """A certificate of another authority is refused, unless --insecure takes any."""
+    """A certificate of another authority is refused, unless --insecure accepts any."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("example.com").configure_cert(context)
     with listener(b"HTTP/1.1 204 No Content\r\n\r\n", tls=context) as port:
         url = f"wss://localhost:{port}/ws/"
         _, said, status = checkup(url)
         assert status == 2
-        assert f"The certificate of wss://localhost:{port}/ws/ does not fit: " in said
-        assert "--insecure takes any." in said
+        assert f"The certificate of wss://localhost:{port}/ws/ is not valid: " in said
+        assert "--insecure accepts any." in said
         _, said, status = checkup(url, "--insecure")
         assert status == 2
         assert "answers with HTTP 204" in said
@@ -308,7 +308,7 @@ def test_tls_has_to_be_spoken() -> None:
     with listener(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         _, said, status = checkup(f"wss://127.0.0.1:{port}/ws/chat/")
     assert status == 2
-    assert "speaks no TLS" in said
+    assert "does not speak TLS" in said
 
 
 def test_no_process_is_left_behind(tmp_path: Path) -> None:

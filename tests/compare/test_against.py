@@ -105,8 +105,8 @@ def test_the_command_exits_with_what_it_found(
     [
         (None, "cannot be read: No such file"),
         ("<html>", "is not JSON"),
-        ("[]", "is no result of this version"),
-        ('{"schema": 1, "cells": [], "probes": []}', "is no result of this version"),
+        ("[]", "is not a result of this version"),
+        ('{"schema": 1, "cells": [], "probes": []}', "is not a result of this version"),
     ],
     ids=["missing", "not JSON", "no result", "another version"],
 )

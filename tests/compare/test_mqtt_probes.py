@@ -65,7 +65,9 @@ def test_a_broken_reply_is_seen(
 
 def test_a_device_is_compared_by_itself() -> None:
     """Exhibits with a URL and those with a topic are not compared in one run."""
-    assert refusal("echo", "mqtt").startswith("mqtt/sync, mqtt/async are compared by themselves")
+    assert refusal("echo", "mqtt").startswith(
+        "mqtt/sync, mqtt/async have no URL: compare them alone"
+    )
 
 
 @pytest.mark.parametrize(

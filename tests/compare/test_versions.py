@@ -83,7 +83,7 @@ def test_versions_are_measured_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["compare", "bench"])
 @pytest.mark.parametrize(
     ("requirements", "said"),
-    [("channels == 4", "'==' is no requirement"), ("", "There is no requirement")],
+    [("channels == 4", "'==' is not a requirement"), ("", "There is no requirement")],
 )
 def test_what_is_no_requirement_is_usage(command: str, requirements: str, said: str) -> None:
     """Requirements that are none get a sentence and exit status 2, before any server starts."""

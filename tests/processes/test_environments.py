@@ -167,10 +167,10 @@ def test_a_python_that_has_gone_is_made_again(
     ("requirements", "said"),
     [
         ("", "There is no requirement"),
-        ("layer == 2.0", "'==' is no requirement: give such as 'channels==4.1.*'"),
-        ("layer==2.0,layer", "'layer==2.0,layer' is no requirement"),
-        ("--index-url=x", "'--index-url=x' is no requirement"),
-        ("../layer", "'../layer' is no requirement"),
+        ("layer == 2.0", "'==' is not a requirement: give one such as 'channels==4.1.*'"),
+        ("layer==2.0,layer", "'layer==2.0,layer' is not a requirement"),
+        ("--index-url=x", "'--index-url=x' is not a requirement"),
+        ("../layer", "'../layer' is not a requirement"),
         ("layer@git+https://joan:hunter2@example.com/layer", "layer has an address"),
     ],
 )

@@ -122,9 +122,7 @@ def test_the_address_has_the_request_that_was_sent(
     page.on("request", lambda request: asked.append(request.url))
     page.goto("about:blank")
     page.goto(address)
-    expect(verdict).to_have_text(
-        re.compile("^This request came with the link, and is not sent yet")
-    )
+    expect(verdict).to_have_text(re.compile("^This request is from the link, and is not sent yet"))
     expect(page.get_by_label("Request")).to_have_value("{“é&=#+")
     expect(page.get_by_label("binary")).to_be_checked()
     expect(row(page, "tutorial/websocket").locator(".state")).to_have_text("open")
@@ -139,7 +137,7 @@ def test_the_address_has_the_request_that_was_sent(
 @pytest.mark.parametrize(
     ("address", "place", "sentence"),
     [
-        ("/#probe=nil", "#verdict", "The link is wrong. This page offers no request “nil”."),
+        ("/#probe=nil", "#verdict", "The link is wrong. This page has no request “nil”."),
         (
             "/#request=1&as=morse",
             "#verdict",

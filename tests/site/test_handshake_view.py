@@ -67,7 +67,7 @@ async def test_only_a_few_at_once(daphne: Server) -> None:
     asked = [record(daphne, ECHO, '{"message": 1, "delay": 0.5}') for _ in range(6)]
     failures = [failure for _, failure in await asyncio.gather(*asked)]
     assert failures == [""] * on_the_wire.AT_ONCE + [
-        "Too many are looking at the wire just now: try again in a moment."
+        "Too many visitors are doing this now: try again in a moment."
     ] * (6 - on_the_wire.AT_ONCE)
     assert (await record(daphne, ECHO, "1"))[1] == ""
 

@@ -238,7 +238,7 @@ def test_a_room_shows_who_comes_and_who_leaves(page: Page) -> None:
     """Members of this page come and leave by name, those of other clients by number."""
     enter(page, "door")
     presence = page.locator("#presence")
-    expect(presence.locator("li")).to_contain_text([f"{one} came" for one in ["Consumer"] * 5])
+    expect(presence.locator("li")).to_contain_text([f"{one} joined" for one in ["Consumer"] * 5])
     expect(presence.locator(".count")).to_have_text("5 of this page, 0 others")
     other = page.context.new_page()
     enter(other, "door")

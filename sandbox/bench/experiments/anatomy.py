@@ -264,9 +264,9 @@ class Anatomy(Experiment[AnatomyRow]):
 
     def notes(self) -> Iterator[str]:
         yield (
-            "In anatomy each row says itself what is in front of it. (In brackets): this run does "
-            "not show that the step costs anything, for its rounds and those of the step before "
-            f"overlap, or there were fewer than {self.CERTAIN_ROUNDS}."
+            "In anatomy each row shows what is in front of it. (In brackets): this run does not "
+            "show that the step costs anything, because its rounds and those of the step before "
+            f"overlap, or there were fewer than {self.CERTAIN_ROUNDS} rounds."
         )
 
     @staticmethod
@@ -313,8 +313,8 @@ def waterfall(rows: Mapping[str, AnatomyRow]) -> Waterfall:
     return Waterfall(
         f"{whole.type}: where {whole.microseconds.median:.0f} µs of a round trip go",
         "Processor time of the server for one message and its reply. Each bar begins where the one "
-        "above it ends: it is what this step adds. Below the sum is what may be added to it, one "
-        "or the other, and then, to compare, other ways as a whole. Pale and in brackets: no more "
-        "than the noise.",
+        "above it ends: it is what this step adds. Below the sum are parts that can be added to "
+        "it, each without the others, and then, to compare, other ways to do the same echo. Pale "
+        "and in brackets: within the noise.",
         parts,
     )

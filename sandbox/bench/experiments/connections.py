@@ -163,7 +163,7 @@ class Connections(Experiment[ConnectionsRow]):
     def warnings(self) -> Iterator[str]:
         limit, largest = connections_at_most(), self.plan.idle[-1]
         if self.turns and largest > limit:
-            yield f"The limit of open files lets {limit} connections be opened, not {largest}."
+            yield f"The limit of open files allows {limit} connections, not {largest}."
 
     @staticmethod
     def title(row: ConnectionsRow) -> str:

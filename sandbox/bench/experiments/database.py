@@ -262,9 +262,9 @@ class DatabaseWays(Experiment[DatabaseRow]):
 
     def notes(self) -> Iterator[str]:
         yield (
-            "Each way has a server of its own, which bears one load after another. With a thread "
-            "each, a database connection outlives its socket and its thread, until Python collects "
-            "garbage, and so they add up."
+            "Each way has a server of its own, which gets one load after another. With a thread "
+            "each, database connections add up: each outlives its socket and its thread, until "
+            "Python collects garbage."
         )
 
     def warnings(self) -> Iterator[str]:
@@ -293,8 +293,8 @@ class DatabaseWays(Experiment[DatabaseRow]):
             yield Bars(
                 f"{database} with {setting}: {many(most_sockets, 'socket')}, a query a message",
                 "Replies a second, and database connections held at rest while the sockets are "
-                "open. A refused socket is one that the way had no database connection or no "
-                "thread for. The thin line spans the single rounds.",
+                "open. A socket is refused if there is no database connection or no thread for "
+                "it. The thin line spans the single rounds.",
                 [
                     Bar(
                         row.exhibit,

@@ -96,8 +96,9 @@ class Delay(Experiment[DelayRow]):
             yield Bars(
                 f"Waiting: {many(connections, 'connection')} whose every request waits "
                 f"{delay * 1000:.0f} ms",
-                "How much of what the waiting itself allows is reached: an exhibit that runs out "
-                "of threads falls behind, one that awaits does not.",
+                "The waiting alone sets a maximum rate; each bar is the share of it that was "
+                "reached. An exhibit that runs out of threads falls behind, one that awaits does "
+                "not.",
                 [
                     Bar(
                         row.exhibit,

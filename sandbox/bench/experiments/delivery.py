@@ -236,15 +236,15 @@ class Delivery(Experiment[DeliveryRow]):
             yield (
                 f"delivery: a client that has lost its connection waits for a random time of up to "
                 f"{RETRY_SECONDS:g} s, after each failure for twice as long, up to "
-                f"{LONGEST_RETRY_SECONDS:g} s, and goes to the other server. It is back when it "
-                "has a message that was published in the meantime. The servers use all cores."
+                f"{LONGEST_RETRY_SECONDS:g} s, and connects to the other server. It is back when "
+                "it gets a message that was published in the meantime. The servers use all cores."
             )
         again = [row for row in self.rows() if row.unacknowledged]
         if again:
             attempts = (f"{row.unacknowledged:,} ({row.exhibit}, {row.fault})" for row in again)
             yield (
-                "delivery: attempts to publish that no server acknowledged, and that were made "
-                f"again: {', '.join(attempts)}."
+                "delivery: attempts to publish that no server acknowledged, and that were "
+                f"repeated: {', '.join(attempts)}."
             )
 
     def warnings(self) -> Iterator[str]:

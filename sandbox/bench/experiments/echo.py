@@ -168,9 +168,9 @@ class Echo(Experiment[EchoRow]):
             yield Bars(
                 "Throughput as a share of the baseline: "
                 f"{many(connections, 'connection')}, {size(payload)}",
-                f"How much of what {_baseline(group)} each exhibit does, one "
-                "request in flight on each connection. The bar is the median, the thin line spans "
-                "the single rounds; that of the baseline against itself is the noise.",
+                f"Each exhibit as a share of what {_baseline(group)}, with one request in flight "
+                "on each connection. The bar is the median, the thin line spans the single "
+                "rounds; that of the baseline against itself is the noise.",
                 [
                     Bar(
                         row.exhibit,
@@ -203,8 +203,8 @@ def near_the_ceiling(testbed: Testbed, named: Mapping[str, Any]) -> Iterator[str
         ]
         if near:
             yield (
-                f"The client does {ceiling:,.0f} a second at most over {scheme}. Near that, "
-                f"and so perhaps faster than they look, came {', '.join(near)}."
+                f"The client does {ceiling:,.0f} a second at most over {scheme}. These came near "
+                f"that, and may be faster than measured: {', '.join(near)}."
             )
 
 

@@ -144,7 +144,7 @@ class Fanout(Experiment[FanoutRow]):
             yield Bars(
                 f"Rooms of {members}: {layer}, "
                 f"{many(processes, 'server process', 'server processes')}",
-                "How many messages a second reach the members of a room, all of them together. "
+                "How many messages a second the members of a room receive, all together. "
                 "The thin line spans the single rounds.",
                 [
                     Bar(

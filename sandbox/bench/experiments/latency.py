@@ -109,8 +109,8 @@ class Latency(Experiment[LatencyRow]):
             yield Curves(
                 f"Latency at {load:.0%} of its own maximum",
                 "How long the slowest replies take when requests come at a steady rate that the "
-                "exhibit can bear; lower and flatter is better. Solid: counted from when each was "
-                "due. Broken: not corrected for coordinated omission, as by a client that sends no "
+                "exhibit can serve; lower and flatter is better. Solid: counted from when each was "
+                "due. Dashed: not corrected for coordinated omission, as by a client that sends no "
                 "request before it has the last reply. What lies between the two is what such a "
                 "client hides.",
                 [

@@ -159,7 +159,7 @@ class Processes(Experiment[ProcessesRow]):
             yield (
                 f"processes: this machine has {len(CORES)} cores, and the client needs one. "
                 f"{largest} processes of a server share {many(len(SERVER_CORES), 'core')}, so this "
-                "shows what further processes cost, and not what they gain on cores of their own."
+                "shows what more processes cost, and not what they gain on cores of their own."
             )
         yield from near_the_ceiling(
             self.testbed, {f"{one.exhibit} ({processes_of(one)})": one for one in self.rows()}

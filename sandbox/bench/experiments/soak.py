@@ -152,8 +152,8 @@ class Soak(Experiment[SoakRow]):
             yield Table(cls.title(row), ["clients"], kinds)
             rests = [moment for moment in row.moments if moment.at_rest]
             yield Table(
-                f"what {row.server} held at rest, and {row.unpaired} of {row.connects:,} "
-                f"connections without a pair, {row.tracebacks} tracebacks",
+                f"what {row.server} held at rest; {row.unpaired} of {row.connects:,} connections "
+                f"without their end or beginning in the log; {row.tracebacks} tracebacks",
                 ["memory MiB", "threads", "descriptors"],
                 [
                     TableRow(
@@ -172,8 +172,8 @@ class Soak(Experiment[SoakRow]):
             yield Lines(
                 f"Soak: {row.seconds / 60:.0f} min, {sum(one.tried for one in row.tried):,} "
                 f"clients, {row.errors} wrong answers",
-                "What the server's processes hold while clients of every kind come and go. Dots "
-                "are rests: no client is connected, so that a rise from dot to dot is a leak.",
+                "What the server's processes hold while clients of every kind connect and leave. "
+                "At each dot no client is connected: a rise from dot to dot is a leak.",
                 [
                     Line(title, unit, at, values, [moment.at_rest for moment in row.moments])
                     for title, unit, values in (

@@ -156,9 +156,9 @@ class Stall(Experiment[StallRow]):
     def charts(cls, rows: Sequence[StallRow]) -> Iterator[Strips]:
         yield Strips(
             "Stall: how long replies take while one exhibit blocks for a second",
-            "Each row is an exhibit, each cell the slowest of its replies in a twentieth of a "
-            "second, of the first round; a wedge means that it stood still. At the end of "
-            "the row: what the second adds to its p99, the median of all rounds.",
+            "Each row is an exhibit, each cell its slowest reply in a twentieth of a second of "
+            "the first round; a wedge means that it waited. At the end of the row: what "
+            "the blocked second adds to its p99, the median of all rounds.",
             [
                 (
                     f"{blocker} blocks",

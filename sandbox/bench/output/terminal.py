@@ -73,12 +73,12 @@ def show(report: Report, console: Console) -> None:
             f"{many(report.rounds, 'round')}, {report.seconds_each:g} s a turn, {report.cores}, "
             f"on {', '.join(f'{server.name} {server.version}' for server in report.servers)}, "
             f"{report.in_front}; in {report.seconds:.0f} s. "
-            "Each low-high is the range of the single rounds. A difference is stated only where no "
-            "round of the one lies within the rounds of the other."
+            "Each low-high is the range of the single rounds. A difference is stated only where "
+            "two ranges do not overlap."
         )
     )
     if not report.is_complete:
-        console.print(Text("Interrupted: this is what was complete.", style="bold"))
+        console.print(Text("Interrupted: this is what was measured until then.", style="bold"))
 
 
 def _drawn(experiment: str, table: Table) -> rich.table.Table:

@@ -53,7 +53,7 @@ CLOSING = group(
     ),
     Probe(
         "close-after-error",
-        "After bad input the consumer's disconnect runs as ever.",
+        "After bad input the consumer's disconnect runs as usual.",
         (Ask("{"), Close(1000), AwaitDisconnect()),
         (ErrorReply("invalid_json"), Disconnect(1000)),
     ),
@@ -63,7 +63,7 @@ CLOSING = group(
         (Ask(HI), AwaitDisconnect()),
         (HI_BACK, Disconnect()),
         ("http",),
-        "Of a WebSocket the close code is looked at.",
+        "For a WebSocket, the close code is checked.",
     ),
     Probe(
         "http-leave",
@@ -71,7 +71,7 @@ CLOSING = group(
         (SLOW, Vanish(after=0.15), AwaitDisconnect()),
         (Disconnect(),),
         ("http",),
-        "Of a WebSocket the close code is looked at.",
+        "For a WebSocket, the close code is checked.",
         watches_clock=True,
     ),
     only=("websocket",),

@@ -21,7 +21,7 @@ HISTORY = group(
     ),
     Probe(
         "resume-and-go-on",
-        "What comes after the missed messages follows without a gap and without a double.",
+        "New messages follow the missed ones without gaps or duplicates.",
         (Store(1, 3), Return("?after=1"), Store(4, 8), Hear(7)),
         (stored(2, 8),),
     ),

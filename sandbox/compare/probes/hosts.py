@@ -52,7 +52,11 @@ HOSTS = group(
         )
         for name, sentence, host in (
             ("foreign", "With a Host that is not ours there is no reply and no stream.", FOREIGN),
-            ("look-alike", "Nor with a Host whose name begins like ours.", LOOK_ALIKE),
+            (
+                "look-alike",
+                "With a Host whose name begins like ours there is no reply and no stream.",
+                LOOK_ALIKE,
+            ),
         )
     ),
 )

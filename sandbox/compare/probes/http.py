@@ -26,7 +26,7 @@ HTTP = group(
     ),
     Probe(
         "get",
-        "GET asks with its query.",
+        "GET has its message in the query.",
         (Request("GET", "?message=hi"),),
         (Response(200, HI_BACK),),
     ),
@@ -111,7 +111,7 @@ HTTP = group(
     ),
     Probe(
         "encoding-identity",
-        "A Content-Encoding of identity is none.",
+        "Content-Encoding: identity is the same as none.",
         (Request("POST", headers=(("Content-Encoding", "Identity"),), body=HI.encode()),),
         (Response(200, HI_BACK),),
     ),

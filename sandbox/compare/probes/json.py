@@ -15,7 +15,7 @@ JSON = group(
     ),
     Probe(
         "whitespace",
-        "White space around any token is nothing.",
+        "White space around any token is ignored.",
         (Ask(' \t\r\n{ "message"\n:\t[ 1 , 2 ] } \n'),),
         (Reply('{"message":[1,2]}'),),
     ),

@@ -30,7 +30,7 @@ LIMITS = group(
     ),
     error(
         "depth-unclosed",
-        "Depth is judged before syntax.",
+        "Depth is checked before syntax.",
         '{"message": ' + "[" * 60_000,
         "too_deep",
     ),

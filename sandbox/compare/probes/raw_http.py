@@ -54,7 +54,7 @@ RAW_HTTP = group(
     ),
     raw(
         "expect-continue",
-        "A client that asks whether it may send its body is asked to.",
+        "A client that asks whether to send its body gets 100 Continue.",
         post(LENGTH, "Expect: 100-continue", CLOSE, body=b""),
         HI,
         expected=(Answers((Response(100), GOOD)),),

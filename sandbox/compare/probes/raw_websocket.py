@@ -19,7 +19,7 @@ RAW_WEBSOCKET = group(
     ),
     Probe(
         "early-frame-end",
-        "After a message in the same segment as the handshake, disconnect runs as ever.",
+        "After a message in the same segment as the handshake, disconnect runs as usual.",
         (Open(early=EARLY), Close(1000), AwaitDisconnect()),
         (Opened(), Disconnect(1000)),
     ),

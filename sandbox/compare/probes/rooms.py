@@ -58,14 +58,44 @@ ACCEPT = group(
             (expected,),
         )
         for name, sentence, lines, expected in (
-            ("case", "Media types have no case.", ("TEXT/Event-Stream",), STREAMS),
-            ("quality", "Any quality but 0 will do.", ("text/event-stream; Q=0.1",), STREAMS),
-            ("list", "It may be one of several.", ("a/b;q=1 , text/event-stream",), STREAMS),
-            ("lines", "Several headers are one list.", ("a/b", "text/event-stream"), STREAMS),
-            ("quality-0", "A quality of 0 means no.", ("text/event-stream;q=0",), NO_STREAM),
-            ("look-alike", "The whole type counts.", ("text/event-streamx",), NO_STREAM),
-            ("parameter", "A parameter is no type.", ('a/b;c="text/event-stream"',), NO_STREAM),
-            ("any", "What accepts anything follows nothing.", ("text/*, */*",), NO_STREAM),
+            (
+                "case",
+                "The media type in Accept may be in upper case.",
+                ("TEXT/Event-Stream",),
+                STREAMS,
+            ),
+            (
+                "quality",
+                "A quality above 0 opens a stream.",
+                ("text/event-stream; Q=0.1",),
+                STREAMS,
+            ),
+            (
+                "list",
+                "The media type may be one of several.",
+                ("a/b;q=1 , text/event-stream",),
+                STREAMS,
+            ),
+            (
+                "lines",
+                "Several Accept headers are one list.",
+                ("a/b", "text/event-stream"),
+                STREAMS,
+            ),
+            ("quality-0", "A quality of 0 opens no stream.", ("text/event-stream;q=0",), NO_STREAM),
+            (
+                "look-alike",
+                "A type that only begins like it opens no stream.",
+                ("text/event-streamx",),
+                NO_STREAM,
+            ),
+            (
+                "parameter",
+                "The type as a parameter of another opens no stream.",
+                ('a/b;c="text/event-stream"',),
+                NO_STREAM,
+            ),
+            ("any", "A client that accepts anything gets no stream.", ("text/*, */*",), NO_STREAM),
         )
     ),
     only=("http",),
@@ -76,7 +106,7 @@ ROOM = group(
     "Rooms",
     Probe(
         "all-hear",
-        "Whatever type speaks, all five types hear the same bytes.",
+        "All five types hear the same bytes, whatever type sends.",
         (JoinAll(), Say(HI), HearAll()),
         (all_hear('{"message":"hi"}'),),
     ),
@@ -92,7 +122,7 @@ ROOM = group(
     ),
     Probe(
         "all-hear-in-order",
-        "All hear a speaker in the order of its messages.",
+        "All hear the messages of a sender in its order.",
         (JoinAll(), *(Say(f'{{"message": {number}}}') for number in range(50)), HearAll(50)),
         (all_hear(*(f'{{"message":{number}}}' for number in range(50))),),
     ),
@@ -127,11 +157,16 @@ ROOM = group(
         )
         for name, sentence, room, expected in (
             ("longest", "A name may have 94 characters.", "x" * 94, Opened()),
-            ("too-long", "95 are too many for a group's name.", "x" * 95, Refused(403)),
-            ("space", "A space is in no group's name.", "a%20b", Refused(403)),
-            ("letters", "Nor is any letter but those of ASCII.", "%C3%A9", Refused(403)),
+            ("too-long", "A name of 95 characters is refused.", "x" * 95, Refused(403)),
+            ("space", "A name with a space is refused.", "a%20b", Refused(403)),
+            ("letters", "A name with a letter outside ASCII is refused.", "%C3%A9", Refused(403)),
             ("dot", "One dot is no name: in a path it is the folder itself.", ".", Refused(403)),
-            ("two-dots", "Two dots are no name: a browser goes up by them.", "..", Refused(403)),
+            (
+                "two-dots",
+                "Two dots are no name: in a path they are the folder above.",
+                "..",
+                Refused(403),
+            ),
             ("three-dots", "Three dots are a name.", "...", Opened()),
         )
     ),

@@ -18,7 +18,7 @@ TEXT = group(
         f'{{"message": [{"9" * 5000}, "\\ud800"]}}',
         "invalid_json",
     ),
-    echo("combining", "Nothing is normalised.", '"e\u0301 é ﬁ"'),
+    echo("combining", "Unicode is not normalised.", '"e\u0301 é ﬁ"'),
     echo("right-to-left", "Writing direction is kept.", '"\u202eשלום مرحبا"'),  # noqa: RUF001 # no Latin letter is meant
     echo("separators", "U+2028, DEL and U+FFFF are text.", '"\u2028\u2029\x7f\uffff"'),
     echo(

@@ -18,7 +18,7 @@ VIOLATIONS = group(
             ),
             (
                 "stray-continuation",
-                "A continuation of nothing ends the connection.",
+                "A continuation frame without a message before it ends the connection.",
                 SendFrame(Opcode.CONT, HI.encode()),
             ),
             (

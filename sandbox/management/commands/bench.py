@@ -62,8 +62,8 @@ def payload(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Measure what each consumer type costs, every exhibit in the same rounds as the baseline: "
-        "the limit that any consumer can reach on that server."
+        "Measure what each consumer type costs. Each exhibit is measured in turns with the "
+        "baseline, a bare ASGI callable: the most that a consumer can reach on that server."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -73,8 +73,8 @@ class Command(BaseCommand):
             metavar="EXPERIMENT|EXHIBIT|EDITION",
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
-            "the experiment echo on the edition echo. All unless given, but for what takes long "
-            "and runs only when named: anatomy, delivery, database, soak",
+            "the experiment echo on the edition echo. Without names: all experiments except "
+            "anatomy, database, delivery, processes and soak",
         )
         parser.add_argument(
             "--server",
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             default=[],
             dest="servers",
             choices=(*NAMES, *brokers.NAMES),
-            help="repeatable; daphne unless given; mqtt has a broker instead",
+            help="repeatable; daphne unless given; for mqtt a broker: mosquitto",
         )
         add_with(parser)
         parser.add_argument(
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             type=positive(int),
             default=[],
             metavar="N",
-            help="repeatable",
+            help="how many clients are connected at the same time; repeatable",
         )
         parser.add_argument(
             "--payload",
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             default=[],
             dest="payloads",
             metavar="BYTES",
-            help="how long a request of the experiment echo is; repeatable",
+            help="size of a request in the experiment echo; repeatable",
         )
         parser.add_argument(
             "--idle",
@@ -108,29 +108,34 @@ class Command(BaseCommand):
             type=positive(int),
             default=[],
             metavar="N",
-            help="sockets of the experiment connections, unless as many as --connections",
+            help="idle sockets in the experiment connections; as many as --connections unless "
+            "given; repeatable",
         )
         parser.add_argument(
             "--seconds", type=positive(float), metavar="S", help="how long one turn lasts"
         )
-        parser.add_argument("--rounds", type=positive(int), metavar="N")
+        parser.add_argument(
+            "--rounds", type=positive(int), metavar="N", help="how often each turn is repeated"
+        )
         parser.add_argument(
             "--minutes",
             type=positive(float),
             metavar="N",
             help="how long the experiment soak lasts on each server",
         )
-        parser.add_argument("--quick", action="store_true", help="a minute's look")
         parser.add_argument(
-            "--peers", action="store_true", help="Starlette, FastAPI and BlackSheep as well"
+            "--quick", action="store_true", help="fewer and shorter turns: a first look"
+        )
+        parser.add_argument(
+            "--peers", action="store_true", help="measure Starlette, FastAPI and BlackSheep too"
         )
         parser.add_argument(
             "--fail-if",
             action="append",
             default=[],
             metavar="CONDITION",
-            help="exit with 1 if every single round says so, as in 'tuned/websocket share < 0.9' "
-            "or '... on uvicorn'; repeatable. docs/benchmarks.md lists the figures",
+            help="exit with 1 if this is true in every single round, such as 'tuned/websocket "
+            "share < 0.9' or '... on uvicorn'; repeatable. docs/benchmarks.md lists the figures",
         )
         parser.add_argument(
             "--hgrm",
@@ -169,10 +174,10 @@ class Command(BaseCommand):
         chosen = named or [name for name, one in experiments.items() if one.by_default]
         usual = [exhibit.id for name in chosen for exhibit in experiments[name].usual(amount)]
         if ids and not usual:
-            raise UsageError(f"{', '.join(chosen)} measures no exhibits: name none.")
+            raise UsageError(f"{', '.join(chosen)} measures no exhibits: do not name any.")
         usual_server = _check_servers(ids, servers)
         if options["hgrm"] and "latency" not in chosen:
-            raise UsageError("--hgrm writes what the experiment latency measures: it is not run.")
+            raise UsageError("--hgrm writes what the experiment latency measures: name it too.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
             servers or [usual_server],
@@ -206,7 +211,7 @@ def _check_servers(ids: Sequence[str], servers: Sequence[str]) -> str:
     """
     devices = [one for one in ids if BY_ID[one].is_device]
     if devices and len(devices) < len(ids):
-        raise UsageError(f"{', '.join(devices)} are measured by themselves: they have no URL.")
+        raise UsageError(f"{', '.join(devices)} have no URL: measure them alone.")
     known = brokers.NAMES if devices else NAMES
     for server in servers:
         if server not in known:

@@ -25,7 +25,7 @@ from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
-    "json": (as_json, "write all, to the last frame, for programs"),
+    "json": (as_json, "write everything, with every frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each finding"),
     "markdown": (as_markdown, "write a table, for a pull request"),
 }
@@ -35,45 +35,67 @@ LONGEST_SECONDS = 60.0
 class Command(BaseCommand):
     requires_system_checks = ()  # it serves nothing of this project
     help = (
-        "Check up on a WebSocket consumer of yours: what it does with bad input, who may open it, "
-        "how it closes, whether its neighbours wait. Exit status: 0 when nothing is bad, 1 "
-        "otherwise, 2 for usage."
+        "Test a WebSocket consumer of yours: what it does with bad input, who may open it, how "
+        "it closes, whether one connection makes others wait. Exit status: 0 if nothing is bad, "
+        "1 otherwise, 2 for wrong usage."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", nargs="?", metavar="URL", help="such as ws://host:8000/ws/chat/")
-        manner = parser.add_argument_group("how it is spoken to")
+        manner = parser.add_argument_group("how to connect and what to send")
         manner.add_argument(
             "--send",
             default=DEFAULT_REQUEST,
             metavar="TEXT",
-            help=f"a request that it is known to answer; {DEFAULT_REQUEST} unless given",
+            help=f"a request that the consumer answers; {DEFAULT_REQUEST} unless given",
         )
         manner.add_argument(
-            "--reply", metavar="REGEX", help="what the answer looks like; else whatever comes first"
+            "--reply",
+            metavar="REGEX",
+            help="what the answer looks like; unless given, the next message",
         )
-        manner.add_argument("--slow", metavar="TEXT", help="a request that keeps it busy")
-        manner.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
-        manner.add_argument("--cookie", action="append", default=[], metavar="NAME=VALUE")
+        manner.add_argument("--slow", metavar="TEXT", help="a request that keeps the consumer busy")
+        for option, metavar in (
+            ("--header", "'NAME: VALUE'"),
+            ("--cookie", "NAME=VALUE"),
+            ("--subprotocol", "NAME"),
+        ):
+            manner.add_argument(
+                option,
+                action="append",
+                default=[],
+                metavar=metavar,
+                help="sent in the handshake; repeatable",
+            )
         manner.add_argument("--origin", metavar="ORIGIN", help="such as https://example.com")
-        manner.add_argument("--subprotocol", action="append", default=[], metavar="NAME")
-        manner.add_argument("--insecure", action="store_true", help="take any certificate")
+        manner.add_argument("--insecure", action="store_true", help="accept any certificate")
         manner.add_argument(
-            "--timeout", type=float, default=5.0, metavar="SECONDS", help="for an answer; 5"
+            "--timeout",
+            type=float,
+            default=5.0,
+            metavar="SECONDS",
+            help="how long an answer may take; 5 unless given",
         )
         manner.add_argument(
             "--yes-it-is-mine",
             action="store_true",
-            help="flood and stall it also if it is not on loopback",
+            help="flood and stall the server even if it is not on loopback",
         )
-        app = parser.add_argument_group("an application that is not running")
+        app = parser.add_argument_group("to start the application instead of giving a URL")
         app.add_argument("--app", metavar="MODULE:NAME", help="such as mysite.asgi:application")
-        app.add_argument("--path", metavar="PATH", help="of the consumer's URL, such as /ws/chat/")
         app.add_argument(
-            "--folder", type=Path, default=Path(), help="where it is; the current one unless given"
+            "--path", metavar="PATH", help="path of the consumer's URL, such as /ws/chat/"
         )
         app.add_argument(
-            "--python", metavar="PATH", help="of its environment; .venv/bin/python of its folder"
+            "--folder",
+            type=Path,
+            default=Path(),
+            help="the project's folder; the current one unless given",
+        )
+        app.add_argument(
+            "--python",
+            metavar="PATH",
+            help="the project's Python; .venv/bin/python in its folder unless given",
         )
         app.add_argument(
             "--server",
@@ -89,13 +111,14 @@ class Command(BaseCommand):
             default=[],
             dest="checks",
             metavar="ID",
-            help="make this check only; repeatable",
+            help="make only this check; repeatable",
         )
         parser.add_argument(
             "--fail-on",
             choices=["bad", "note"],
             default="bad",
-            help="the grade from which on the exit status is 1; bad unless given",
+            help="with note, the exit status is 1 also if something is worth a note; bad unless "
+            "given",
         )
         for option, (_, what) in OUTPUTS.items():
             parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
@@ -154,9 +177,9 @@ def _manner(options: dict[str, Any]) -> Manner:
     try:
         reply = None if options["reply"] is None else re.compile(options["reply"], re.DOTALL)
     except re.error as error:
-        raise TargetError(f"--reply is no regular expression: {error}.") from error
+        raise TargetError(f"--reply is not a regular expression: {error}.") from error
     if not 0 < options["timeout"] <= LONGEST_SECONDS:
-        raise TargetError(f"--timeout is from 0 to {LONGEST_SECONDS:g} seconds.")
+        raise TargetError(f"--timeout must be from 0 to {LONGEST_SECONDS:g} seconds.")
     for name in ("origin", *("subprotocol" for _ in options["subprotocol"])):
         values = options[name] if isinstance(options[name], list) else [options[name]]
         if any(value is not None and not re.fullmatch(r"[\x21-\x7e]+", value) for value in values):
@@ -179,7 +202,9 @@ def _application(options: dict[str, Any]) -> Application:
     if path is None or not re.fullmatch(r"/[\x21-\x7e]*", path):
         raise TargetError("With --app give the --path of the consumer, such as /ws/chat/.")
     if not re.fullmatch(r"[\w.]+:[\w.]+", options["app"]):
-        raise TargetError(f"{options['app']!r} names no app: mysite.asgi:application does.")
+        raise TargetError(
+            f"{options['app']!r} is not an application: give one such as mysite.asgi:application."
+        )
     folder = options["folder"].resolve()
     return Application(options["app"], path, options["python"] or interpreter(folder), folder)
 
@@ -187,7 +212,7 @@ def _application(options: dict[str, Any]) -> Application:
 def _reject(options: dict[str, Any], *names: str, because: str) -> None:
     for name in names:
         if options[name]:
-            raise TargetError(f"--{name.removesuffix('s')} goes with {because}.")
+            raise TargetError(f"--{name.removesuffix('s')} can only be given with {because}.")
 
 
 def _checks(ids: list[str]) -> list[str]:

@@ -36,7 +36,7 @@ from sandbox.processes.child import terminable
 from sandbox.processes.servers import NAMES, ServerError
 
 OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
-    "json": (as_json, "write all, to the last frame, for programs"),
+    "json": (as_json, "write everything, with every frame, for programs"),
     "html": (as_html, "write one page, with the frames behind each cell"),
     "matrix": (as_document, "write what /matrix/ of the site shows"),
     "markdown": (as_markdown, "write the tables of docs/matrix.md"),
@@ -47,9 +47,9 @@ class Command(BaseCommand):
     # The others import the URLs; where that fails, the log of the server says more.
     requires_system_checks = ("redis",)
     help = (
-        "Put the same probes to every exhibit, over real sockets, and show in one matrix where "
-        "they are the same, where they differ, and why. Exit status: 0 when every cell is as the "
-        "contract or a declared difference says, 1 otherwise, 2 for usage."
+        "Run the same probes against every exhibit, over real sockets, and show in one matrix "
+        "where they are the same, where they differ, and why. Exit status: 0 if every cell is as "
+        "the contract or a declared difference says, 1 otherwise, 2 for wrong usage."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -65,14 +65,14 @@ class Command(BaseCommand):
             default=[],
             dest="servers",
             metavar="NAME",
-            help=f"{', '.join(NAMES)}; repeatable; daphne unless given; mqtt has a broker instead. "
-            "With --url: the server that runs there",
+            help=f"{', '.join(NAMES)}; repeatable; daphne unless given; for mqtt a broker. "
+            "With --url: which server runs there",
         )
         add_with(parser)
         parser.add_argument(
             "--url",
-            help="compare what runs there, and start no server; the URL of a broker for mqtt; for "
-            "a server of your own: checkup",
+            help="compare the sandbox that runs at this URL, and start no server; for mqtt the "
+            "URL of a broker. For a consumer of your own, use checkup",
         )
         parser.add_argument(
             "--probe",
@@ -80,14 +80,14 @@ class Command(BaseCommand):
             default=[],
             dest="probes",
             metavar="ID",
-            help="put this probe only, or those of a pattern such as 'autobahn-9.*'; repeatable",
+            help="run only this probe, or those of a pattern such as 'autobahn-9.*'; repeatable",
         )
         parser.add_argument(
             "--against",
             type=Path,
             metavar="FILE",
-            help="an earlier result, as --json or --matrix wrote it: say what is new, gone or "
-            "changed since, and exit with 1 if anything is gone or changed",
+            help="an earlier result of --json or --matrix: show what is new, gone or changed "
+            "since, and exit with 1 if anything is gone or changed",
         )
         for option, (_, what) in OUTPUTS.items():
             parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=what)
@@ -117,7 +117,7 @@ class Command(BaseCommand):
         outputs = {options[name]: write for name, (write, _) in OUTPUTS.items() if options[name]}
         check_writable(outputs)
         if url is not None and environments:
-            raise UsageError("--with starts servers, and --url starts none: give one of them.")
+            raise UsageError("--with starts servers, and --url starts none: give only one of them.")
         venvs = [None, *made_environments(environments)]
         try:
             earlier = read(against) if against else None
@@ -176,7 +176,7 @@ def _check_servers(exhibits: Sequence[Exhibit], servers: Sequence[str], url: str
     """
     devices = [one.id for one in exhibits if one.is_device]
     if devices and len(devices) < len(exhibits):
-        raise UsageError(f"{', '.join(devices)} are compared by themselves: they have no URL.")
+        raise UsageError(f"{', '.join(devices)} have no URL: compare them alone.")
     known = brokers.NAMES if devices else NAMES
     for server in servers:
         if server not in known and (devices or server in brokers.NAMES):

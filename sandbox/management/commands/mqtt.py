@@ -22,14 +22,15 @@ from sandbox.processes.servers import ServerError, is_free
 
 CLIENT_ID = "channels-sandbox"
 PORT = 1883
-NO_ROOMS = "none, for the in-memory channel layer reaches no other process: set REDIS_URL"
+NO_ROOMS = "none, because the in-memory channel layer reaches no other process: set REDIS_URL"
 
 
 class Command(BaseCommand):
     """Serve the devices of a broker, until interrupted."""
 
     help = (
-        "Answer what devices publish on the topics of a broker: that of MQTT_URL, or of --broker."
+        "Run the consumers of devices: connect to the broker of MQTT_URL, or to that of --broker, "
+        "and answer what devices publish."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--client-id",
             default=CLIENT_ID,
-            help="the name under which the broker keeps the session; one process has it at a time "
+            help="the name under which the broker keeps the session; only one process may use it "
             "(default: %(default)s)",
         )
 

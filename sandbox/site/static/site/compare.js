@@ -154,7 +154,7 @@ function fillFromLink() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const probe = parts.get("probe"), request = parts.get("request"), as = parts.get("as");
   const preset = probe && document.querySelector(`[data-probe="${CSS.escape(probe)}"]`);
-  if (probe !== null && !preset) return void complain(`This page offers no request “${probe}”.`);
+  if (probe !== null && !preset) return void complain(`This page has no request “${probe}”.`);
   if (as !== null && !["text", "binary"].includes(as)) {
     return void complain(`A request is sent as text or as binary, not as “${as}”.`);
   }
@@ -166,7 +166,7 @@ function fillFromLink() {
   }
   lastProbe = preset ? probe : "";
   isFromLink = true;
-  say("This request came with the link, and is not sent yet: press “Send to all”.");
+  say("This request is from the link, and is not sent yet: press “Send to all”.");
 }
 
 function complain(text) {

@@ -1,4 +1,4 @@
-// Presence: who comes and goes in a room, this page's own members by name, all others by number.
+// Presence: who joins and leaves a room, this page's own members by name, all others by number.
 
 import { exhibitAt } from "./exhibit.js";
 import { prepend } from "./list.js";
@@ -25,7 +25,7 @@ export class Presence {
     this.server.connect();
   }
 
-  // A member of this page came or left. The server and this page see that at different moments, so
+  // A member of this page joined or left. The server and this page see that at different moments, so
   // the others are counted when both have.
   changed(text) {
     this.#record(text);
@@ -39,7 +39,7 @@ export class Presence {
     const others = Math.max(0, this.#inRoom - this.countOwn());
     const change = others - (this.#others ?? others);
     this.#others = others;
-    if (change) this.#record(`${number(Math.abs(change))} ${change > 0 ? "came" : "left"}`);
+    if (change) this.#record(`${number(Math.abs(change))} ${change > 0 ? "joined" : "left"}`);
     this.#show();
   }
 
@@ -49,7 +49,7 @@ export class Presence {
   }
 
   #show() {
-    const others = this.#others === null ? "others not yet counted" : `${this.#others} other${this.#others === 1 ? "" : "s"}`;
+    const others = this.#others === null ? "others not counted yet" : `${this.#others} other${this.#others === 1 ? "" : "s"}`;
     this.element.querySelector(".count").textContent = `${this.countOwn()} of this page, ${others}`;
   }
 }

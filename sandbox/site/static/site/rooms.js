@@ -43,7 +43,7 @@ class Member {
     const wasMember = this.element.dataset.state === "open";
     this.element.dataset.state = state;
     this.element.querySelector(".state").textContent = state === "closed" ? "not in the room" : description;
-    if (state === "open") presence.changed(`${this.name} came`);
+    if (state === "open") presence.changed(`${this.name} joined`);
     else if (wasMember) presence.changed(`${this.name} left${state === "closed" ? "" : `: ${description}`}`);
   }
 }
