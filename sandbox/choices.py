@@ -20,8 +20,8 @@ ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
 ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
 TOPICS = "routing/topics.py"
 IF_BLOCKS = (
-    "Your code blocks, and this type has no sync form: use the asynchronous methods of the ORM, and "
-    "put everything else that blocks into database_sync_to_async or sync_to_async."
+    "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
+    "all else that blocks into database_sync_to_async or sync_to_async."
 )
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
 
@@ -95,10 +95,8 @@ QUESTIONS = (
         "code",
         "Does your code block?",
         (
-            Answer(
-                "awaits", "No: it awaits all that takes time, such as the ORM’s aget and acreate"
-            ),
-            Answer("blocks", "Yes: the ORM’s get and create, requests, files, long computations"),
+            Answer("awaits", "No: it awaits what takes time, as with the ORM's aget and acreate"),
+            Answer("blocks", "Yes: the ORM's get and create, requests, files, long computations"),
         ),
     ),
     Question(
@@ -299,8 +297,8 @@ def choices() -> tuple[Choice, ...]:
             "Devices that speak MQTT and members of a room talk to each other",
             (TOPICS,),
             "",
-            "It needs Redis. The broker keeps at QoS 1 what a device misses; what a member misses is "
-            "lost.",
+            "It needs Redis. At QoS 1 the broker keeps what a device misses. What a member misses "
+            "is lost.",
             "docs/bridge.md",
             (device | {"others": {"yes", "remembered"}},),
             IF_BLOCKS,
