@@ -6,7 +6,7 @@ A difference is stated only where the rounds of the one and of the other do not 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -23,11 +23,15 @@ from sandbox.bench.report import Report
 from sandbox.bench.spread import Spread, compared, ratio, ratios
 from sandbox.choices import CONNECTIONS, MEMBERS, rough
 from sandbox.choices import PAYLOAD_BYTES as PAYLOAD
+from sandbox.compare.differences import SERVERS
 from sandbox.processes.servers import ROOT
 
 DOCUMENTS = CHOOSING, DETAILS, *_ = [
     ROOT / "docs" / name
-    for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md")
+    for name in (
+        *("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md"),
+        "servers.md",
+    )
 ]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 OF_DEVICES = RESULTS.with_name("devices.json")
@@ -89,6 +93,11 @@ def layers(report: Report) -> str:
 def devices(report: Report) -> str:
     """Say in Markdown what devices cost. Raises KeyError if something was not measured."""
     return "\n".join(_of_devices(report))
+
+
+def servers(report: Report) -> str:
+    """Say in Markdown what each server can do. Raises KeyError if something was not measured."""
+    return "\n".join(_by_server(report))
 
 
 def details(report: Report) -> str:
@@ -288,6 +297,31 @@ def _of_devices(report: Report) -> Iterator[str]:
     yield ""
 
 
+def _by_server(report: Report) -> Iterator[str]:
+    """Have a column for each server of this project, also where nothing was measured."""
+    found = {server.name: _Found(report, server.name) for server in report.servers}
+
+    def row(name: str, cell: Callable[[_Found], str]) -> tuple[str, list[str]]:
+        return name, [cell(found[it]) if it in found else "not measured" for it in SERVERS]
+
+    yield from _markdown(
+        f"One process on one core, {CONNECTIONS} connections, small messages; in brackets the "
+        "single rounds",
+        [server.capitalize() for server in SERVERS],
+        [
+            row("echoes a second, `AsyncWebsocketConsumer`", _per_second_of("async-websocket")),
+            row("echoes a second, `WebsocketConsumer`", _per_second_of("websocket")),
+            row("requests a second, `AsyncHttpConsumer`", _per_second_of("async-http")),
+            row("an idle `AsyncWebsocketConsumer`", lambda it: it.kib("echo/async-websocket")),
+        ],
+    )
+    yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
+
+
+def _per_second_of(slug: str) -> Callable[[_Found], str]:
+    return lambda found: found.per_second(f"echo/{slug}")
+
+
 def _range(rate: Spread) -> str:
     return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
 
@@ -379,12 +413,19 @@ def _price(report: Report) -> Iterator[str]:
     found = _Found(report, server)
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
     slower = [slug for slug, it in times.items() if it.high < 1]
+    faster = [slug for slug, it in times.items() if it.low > 1]
     answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    if faster:
+        answer += f"; it speeds up {_named(faster)}"
     yield "\n" + _wrapped(f"{answer}. The same classes, without isolation and with it:")
     yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",
-        ["without isolation (`stock`)", "with it (`echo`)", "times as many"],
+        [
+            "without isolation (`stock`)",
+            "with it (`echo`)",
+            "times as many, by share of the baseline",
+        ],
         [
             (
                 f"`{type_}`",
@@ -400,7 +441,8 @@ def _price(report: Report) -> Iterator[str]:
     yield _wrapped(
         f"""Memory of an idle connection: {found.kib("stock/websocket")} for a
         `WebsocketConsumer` without isolation, {found.kib("echo/websocket")} with it. In brackets:
-        the single rounds."""
+        the single rounds. The last column compares shares of the baseline, which takes its turn in
+        the same seconds, so it does not follow from the columns before it."""
     )
     yield ""
 
@@ -448,7 +490,9 @@ def _tables(report: Report) -> Iterator[str]:
         cells = (f"`{one}` {found.cell(one)}" for one in others)
         yield _wrapped(f"For comparison: {'; '.join(cells)}.") + "\n"
         shares = {exhibit: found.share(exhibit) for exhibit in found.echo}
-        yield from _compared(comparisons(f"How many times as many, on {name}", shares))
+        yield from _compared(
+            comparisons(f"How many times as many, by share of the baseline, on {name}", shares)
+        )
         for layer in dict.fromkeys(["in memory", *(layer for layer, _ in found.rooms)]):
             rooms = {
                 exhibit: rate for (over, exhibit), rate in found.rooms.items() if over == layer
@@ -528,6 +572,7 @@ SECTIONS = {
     "memory": memory,
     "layers": layers,
     "devices": devices,
+    "servers": servers,
     "details": details,
 }
 """By the name that stands in the mark of a document."""

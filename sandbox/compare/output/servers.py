@@ -34,7 +34,7 @@ def _page() -> Iterator[str]:
 
 
 def _probes() -> list[Probe]:
-    """Those of which a row of OF_SERVERS speaks, each once, in the order of the tables."""
+    """Those of which a row of OF_SERVERS speaks, each once, group by group."""
     spoken_of = {
         probe
         for difference in OF_SERVERS
@@ -42,7 +42,9 @@ def _probes() -> list[Probe]:
         for probe in difference.seen
     }
     probes = {probe.id: probe for table in TABLES.values() for probe in table}
-    return [probe for probe in probes.values() if probe.id in spoken_of]
+    found = [probe for probe in probes.values() if probe.id in spoken_of]
+    groups = list(dict.fromkeys(probe.group for probe in found))
+    return sorted(found, key=lambda probe: groups.index(probe.group))
 
 
 def _rows(probe: Probe) -> list[Difference | None]:
