@@ -84,20 +84,19 @@ def isolation(report: Report) -> str:
 
 def polling(report: Report) -> str:
     """Say in Markdown what polling costs. Raises KeyError if something was not measured."""
-    found = _Found(report, report.servers[0].name)
-    seconds = found.echo["echo/async-http"].cpu_microseconds.median / 1_000_000
-    return (
-        _wrapped(
-            f"""**Polling** is single requests again and again. Each takes {rough(seconds * 1_000_000)}
+    server = report.servers[0].name
+    found = _Found(report, server)
+    microseconds = found.echo["echo/async-http"].cpu_microseconds.median
+    mib = found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024
+    text = _wrapped(
+        f"""**Polling** is single requests again and again. Each takes {rough(microseconds)}
         microseconds of the server's processor, also if nothing is new: {POLLING:,} clients that ask
-        once a second take {seconds * POLLING:.0%} of a core, and hear of news half a second late on
-        average. {POLLING:,} WebSockets on which nothing is sent take next to none, and
-        {found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024:.0f} MiB of memory.
-        (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
-        {report.servers[0].name.capitalize()}, on connections that are open already.)"""
-        )
-        + "\n"
+        once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and hear of news half
+        a second late on average. {POLLING:,} WebSockets on which nothing is sent take next to none,
+        and {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
+        {server.capitalize()}, on connections that are open already.)"""
     )
+    return f"{text}\n"
 
 
 def memory(report: Report) -> str:
