@@ -18,6 +18,11 @@ SERVER, CONNECTIONS, PAYLOAD_BYTES, MEMBERS = "daphne", 32, 32, 50
 """Which of the results are quoted."""
 ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
 ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
+TOPICS = "routing/topics.py"
+IF_BLOCKS = (
+    "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
+    "all else that blocks into database_sync_to_async or sync_to_async."
+)
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
 
 
@@ -61,6 +66,8 @@ class Choice:
     """The section that says more, from the project's root."""
     when: tuple[Answers, ...] = ()
     """What leads here: any of these. Nothing does if there is none."""
+    if_blocks: str = ""
+    """What to do with code that blocks, where the consumer has no sync form."""
     without_url: tuple[str, str] = ("", "")
     """Of a consumer that is no exhibit, the class of Channels and the file."""
 
@@ -86,10 +93,10 @@ class Choice:
 QUESTIONS = (
     Question(
         "code",
-        "Does your code block, or use the ORM?",
+        "Does your code block?",
         (
-            Answer("awaits", "No: all that it calls can be awaited"),
-            Answer("blocks", "Yes: the ORM, requests, files, long computations"),
+            Answer("awaits", "No: it awaits what takes time, as with the ORM's aget and acreate"),
+            Answer("blocks", "Yes: the ORM's get and create, requests, files, long computations"),
         ),
     ),
     Question(
@@ -145,6 +152,18 @@ def choose(given: Mapping[str, str]) -> Choice:
     return choice
 
 
+def notes(given: Mapping[str, str]) -> list[str]:
+    """What follows from these answers besides the choice. Raises KeyError if one is missing."""
+    if_blocks = choose(given).if_blocks if given["code"] == "blocks" else ""
+    of_answers = (
+        answer.note
+        for question in QUESTIONS
+        for answer in question.answers
+        if answer.value == given[question.name]
+    )
+    return [note for note in (if_blocks, *of_answers) if note]
+
+
 def combinations() -> list[dict[str, str]]:
     """Every way to answer all questions: the answer's value by the question's name."""
     values = [[answer.value for answer in question.answers] for question in QUESTIONS]
@@ -157,6 +176,7 @@ def choices() -> tuple[Choice, ...]:
     """All choices, in the order they are shown. Raises KeyError if a figure was not measured."""
     measured = _Measured()
     anyone = {"client": {"browser", "program"}}
+    device = {"client": {"device"}}
     awaits, blocks = anyone | {"code": {"awaits"}}, anyone | {"code": {"blocks"}}
     alone = {"others": {"no"}, "listens": {"no"}}
     room = {"others": {"yes"}, "listens": {"no"}}
@@ -230,6 +250,7 @@ def choices() -> tuple[Choice, ...]:
                 anyone | {"others": {"no", "yes"}, "listens": {"yes"}},
                 anyone | {"others": {"yes"}, "listens": {"asks"}},
             ),
+            IF_BLOCKS,
         ),
         Choice(
             "history/async-http",
@@ -239,6 +260,7 @@ def choices() -> tuple[Choice, ...]:
             "An `EventSource` sends `Last-Event-ID` by itself; other clients have to.",
             "docs/rooms.md#a-room-that-remembers",
             (anyone | {"others": {"remembered"}, "listens": {"yes", "asks"}},),
+            IF_BLOCKS,
         ),
         Choice(
             "echo/async-http",
@@ -248,16 +270,39 @@ def choices() -> tuple[Choice, ...]:
             "Django's middleware does not reach it: no sessions, no CSRF check.",
             "docs/choosing.md#the-five-types",
             (anyone | {"others": {"no"}, "listens": {"asks"}},),
+            f"{IF_BLOCKS} Or use a view of Django, which may block.",
         ),
         Choice(
             "mqtt/async",
-            "A device that speaks MQTT",
-            ("routing/topics.py",),
+            "A device that speaks MQTT; your code never blocks",
+            (TOPICS,),
             f"{measured.devices('mqtt/async-qos1')} echoes a second at QoS 1",
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
-            ({"client": {"device"}},),
-            ("AsyncConsumer", "consumers/mqtt/echo_async.py"),
+            (device | {"others": {"no"}, "code": {"awaits"}},),
+            without_url=("AsyncConsumer", "consumers/mqtt/echo_async.py"),
+        ),
+        Choice(
+            "mqtt/sync",
+            "A device that speaks MQTT; your code blocks",
+            (TOPICS,),
+            f"{measured.devices('mqtt/sync-qos1')} echoes a second at QoS 1",
+            "With QoS 1 a message may come twice.",
+            "docs/mqtt.md",
+            (device | {"others": {"no"}, "code": {"blocks"}},),
+            without_url=("SyncConsumer", "consumers/mqtt/echo_sync.py"),
+        ),
+        Choice(
+            "mqtt/bridge",
+            "Devices that speak MQTT and members of a room talk to each other",
+            (TOPICS,),
+            "",
+            "It needs Redis. At QoS 1 the broker keeps what a device misses. What a member misses "
+            "is lost.",
+            "docs/bridge.md",
+            (device | {"others": {"yes", "remembered"}},),
+            IF_BLOCKS,
+            ("AsyncConsumer", "consumers/mqtt/bridge.py"),
         ),
         Choice(
             "echo/async-json-websocket",

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from sandbox import choices as module
-from sandbox.choices import RESULTS, Choice, choices, choose, combinations
+from sandbox.choices import RESULTS, Choice, choices, choose, combinations, notes
 from tests.test_readme import anchors
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +41,25 @@ def test_every_answer_matters() -> None:
                 if given[question.name] == answer.value
                 for other in others
             )
+
+
+@pytest.mark.parametrize("given", combinations(), ids=lambda given: "-".join(given.values()))
+def test_code_that_blocks_has_a_sync_consumer_or_a_way_around(given: dict[str, str]) -> None:
+    """Whatever the other answers are, it matters whether the code blocks."""
+    awaits, blocks = given | {"code": "awaits"}, given | {"code": "blocks"}
+
+    assert choose(awaits).consumer.startswith("Async")
+    says_what_to_do = any(module.IF_BLOCKS in note for note in notes(blocks))
+    assert choose(blocks).consumer.startswith("Async") == says_what_to_do
+    assert not any(module.IF_BLOCKS in note for note in notes(awaits))
+
+
+@pytest.mark.parametrize("given", combinations(), ids=lambda given: "-".join(given.values()))
+def test_devices_hear_each_other_and_members_over_the_bridge(given: dict[str, str]) -> None:
+    """Devices that are no longer alone lead to the bridge, and nothing else does."""
+    talks = given["client"] == "device" and given["others"] != "no"
+
+    assert (choose(given).source == "consumers/mqtt/bridge.py") == talks
 
 
 @each

@@ -18,6 +18,7 @@ from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT
 
 PAGE = ROOT / "docs" / "findings.md"
+INDEX = re.compile(r"(?<=<!-- index -->\n).*(?=<!-- /index -->)", re.DOTALL)
 FINDINGS = re.compile(r"(?<=<!-- findings -->\n).*(?=<!-- /findings -->)", re.DOTALL)
 OWN_FILE = re.compile(r"(?:consumers|routing|sandbox|docs)/[\w/.]*\w")
 LIBRARIES = {
@@ -28,6 +29,33 @@ LIBRARIES = {
     "hypercorn": "Hypercorn",
     "granian": "Granian",
 }
+ELSEWHERE = (
+    (
+        "channels",
+        "`AllowedHostsOriginValidator` refuses clients that send no Origin, as programs do.",
+        "routing/origin.py",
+        "authentication.md#is-the-origin-enough",
+    ),
+    (
+        "channels_redis",
+        "The core Redis layer can give one message to two workers.",
+        "one of them claims it in the cache, as consumers/bot/bot_async.py does",
+        "bot.md#how-it-works",
+    ),
+    (
+        "hypercorn",
+        "Hypercorn keeps a client that answers no ping.",
+        "nginx, which closes an idle connection",
+        "servers.md#dead-clients",
+    ),
+    (
+        "granian",
+        "Granian sends no pings.",
+        "nginx, which closes an idle connection",
+        "servers.md#dead-clients",
+    ),
+)
+"""Faults that another page shows: whose, the fault, what to do, and where."""
 TIMEOUT = 100.0
 
 
@@ -79,6 +107,20 @@ ALL = [
 ]
 
 
+def as_index() -> str:
+    """One line for each fault: those of the programs, then those of other pages."""
+    rows = [(one.library, one.title, one.workaround, f"findings/{one.program.name}") for one in ALL]
+    lines = ["", "| in | fault | what to do |", "|---|---|---|"]
+    for library, name in LIBRARIES.items():
+        for _, fault, workaround, link in (row for row in (*rows, *ELSEWHERE) if row[0] == library):
+            lines.append(f"| {name} | [{fault.rstrip('.')}]({link}) | {_linked(workaround)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _linked(workaround: str) -> str:
+    return OWN_FILE.sub(r"[`\g<0>`](../\g<0>)", workaround).rstrip(".")
+
+
 def as_page() -> str:
     """The findings of each library."""
     sections = []
@@ -91,12 +133,11 @@ def as_page() -> str:
 def _as_item(one: Finding) -> str:
     name = one.program.name
     *_, repository, _, number = one.reported.split("/") if one.reported else ("", "", "")
-    workaround = OWN_FILE.sub(r"[`\g<0>`](../\g<0>)", one.workaround)
     lines = (
         f"- **{one.title}** [`{name}`](findings/{name}) prints `{one.prints}`.",
         f"  Seen with {one.seen_with}.",
         f"  Why: {one.cause}",
-        f"  What to do: {workaround.rstrip('.')}.",
+        f"  What to do: {_linked(one.workaround)}.",
         f"  Reported: [{repository}#{number}]({one.reported})." if one.reported else "",
     )
     return "\n".join(filter(None, lines))
@@ -104,9 +145,9 @@ def _as_item(one: Finding) -> str:
 
 def test_the_page_has_each_finding() -> None:
     """The document says of each program what its docstring says."""
-    (written,) = FINDINGS.findall(PAGE.read_text())
+    page = PAGE.read_text()
 
-    assert written == as_page()
+    assert (INDEX.findall(page), FINDINGS.findall(page)) == ([as_index()], [as_page()])
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.program.stem)
@@ -157,7 +198,8 @@ def test_is_still_so(one: Finding, request: pytest.FixtureRequest) -> None:
 
 
 def write() -> None:
-    PAGE.write_text(FINDINGS.sub(lambda _: as_page(), PAGE.read_text()))
+    page = INDEX.sub(lambda _: as_index(), PAGE.read_text())
+    PAGE.write_text(FINDINGS.sub(lambda _: as_page(), page))
 
 
 if __name__ == "__main__":

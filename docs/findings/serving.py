@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -71,7 +71,8 @@ def serving(server: str, *further: str) -> Iterator[Serving]:
             _wait(running)
             yield running
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # Granian has processes of its own
+            with suppress(ProcessLookupError):  # it has ended
+                os.killpg(process.pid, signal.SIGKILL)  # Granian has processes of its own
             process.wait()
 
 

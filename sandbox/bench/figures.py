@@ -6,7 +6,7 @@ A difference is stated only where the rounds of the one and of the other do not 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -23,11 +23,15 @@ from sandbox.bench.report import Report
 from sandbox.bench.spread import Spread, compared, ratio, ratios
 from sandbox.choices import CONNECTIONS, MEMBERS, rough
 from sandbox.choices import PAYLOAD_BYTES as PAYLOAD
+from sandbox.compare.differences import SERVERS
 from sandbox.processes.servers import ROOT
 
 DOCUMENTS = CHOOSING, DETAILS, *_ = [
     ROOT / "docs" / name
-    for name in ("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md")
+    for name in (
+        *("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md"),
+        "servers.md",
+    )
 ]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 OF_DEVICES = RESULTS.with_name("devices.json")
@@ -43,6 +47,8 @@ SHOWN = (("echo", "rooms"), ("tuned", "tuned-rooms"))
 ROOM_TYPES = ("websocket", "async-websocket")
 NO_DIFFERENCE = "no difference that this machine can show"
 STALLED_MS = 500
+POLLING = 1000
+"""Clients of the example."""
 
 
 def main() -> None:
@@ -76,6 +82,23 @@ def isolation(report: Report) -> str:
     return "\n".join(_price(report))
 
 
+def polling(report: Report) -> str:
+    """Say in Markdown what polling costs. Raises KeyError if something was not measured."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    microseconds = found.echo["echo/async-http"].cpu_microseconds.median
+    mib = found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024
+    text = _wrapped(
+        f"""**Polling** is single requests again and again. Each takes {rough(microseconds)}
+        microseconds of the server's processor, also if nothing is new: {POLLING:,} clients that ask
+        once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and hear of news half
+        a second late on average. {POLLING:,} WebSockets on which nothing is sent take next to none,
+        and {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
+        {server.capitalize()}, on connections that are open already.)"""
+    )
+    return f"{text}\n"
+
+
 def memory(report: Report) -> str:
     """Say in Markdown what idle connections hold. Raises KeyError if it was not measured."""
     return "\n".join(_idle(report))
@@ -89,6 +112,27 @@ def layers(report: Report) -> str:
 def devices(report: Report) -> str:
     """Say in Markdown what devices cost. Raises KeyError if something was not measured."""
     return "\n".join(_of_devices(report))
+
+
+def servers(report: Report) -> str:
+    """Say in Markdown what each server can do. Raises KeyError if something was not measured."""
+    return "\n".join(_by_server(report))
+
+
+def when(report: Report) -> str:
+    """Say in Markdown when a device is better off with MQTT. Raises KeyError."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    of_devices = _Found(from_json(OF_DEVICES.read_bytes()), "mosquitto")
+    device, socket = "mqtt/async-qos1", "echo/async-websocket"
+    text = _wrapped(
+        f"""An idle device takes {of_devices.idle[device].kib_each.median:.1f} KiB, an idle
+        WebSocket {found.idle[socket].kib_each.median:.0f}. At QoS 1 devices get
+        {rough(of_devices.echo[device].per_second.median)} echoes a second, WebSockets
+        {rough(found.echo[socket].per_second.median)} on {server.capitalize()}; but the broker takes
+        a part of a second core for it."""
+    )
+    return f"{text}\n"
 
 
 def details(report: Report) -> str:
@@ -288,6 +332,31 @@ def _of_devices(report: Report) -> Iterator[str]:
     yield ""
 
 
+def _by_server(report: Report) -> Iterator[str]:
+    """Have a column for each server of this project, also where nothing was measured."""
+    found = {server.name: _Found(report, server.name) for server in report.servers}
+
+    def row(name: str, cell: Callable[[_Found], str]) -> tuple[str, list[str]]:
+        return name, [cell(found[it]) if it in found else "not measured" for it in SERVERS]
+
+    yield from _markdown(
+        f"One process on one core, {CONNECTIONS} connections, small messages; in brackets the "
+        "single rounds",
+        [server.capitalize() for server in SERVERS],
+        [
+            row("echoes a second, `AsyncWebsocketConsumer`", _per_second_of("async-websocket")),
+            row("echoes a second, `WebsocketConsumer`", _per_second_of("websocket")),
+            row("requests a second, `AsyncHttpConsumer`", _per_second_of("async-http")),
+            row("an idle `AsyncWebsocketConsumer`", lambda it: it.kib("echo/async-websocket")),
+        ],
+    )
+    yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
+
+
+def _per_second_of(slug: str) -> Callable[[_Found], str]:
+    return lambda found: found.per_second(f"echo/{slug}")
+
+
 def _range(rate: Spread) -> str:
     return f"{rough(rate.median)} ({rough(rate.low)} to {rough(rate.high)})"
 
@@ -379,12 +448,19 @@ def _price(report: Report) -> Iterator[str]:
     found = _Found(report, server)
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
     slower = [slug for slug, it in times.items() if it.high < 1]
+    faster = [slug for slug, it in times.items() if it.low > 1]
     answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    if faster:
+        answer += f"; it speeds up {_named(faster)}"
     yield "\n" + _wrapped(f"{answer}. The same classes, without isolation and with it:")
     yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",
-        ["without isolation (`stock`)", "with it (`echo`)", "times as many"],
+        [
+            "without isolation (`stock`)",
+            "with it (`echo`)",
+            "times as many, by share of the baseline",
+        ],
         [
             (
                 f"`{type_}`",
@@ -400,7 +476,8 @@ def _price(report: Report) -> Iterator[str]:
     yield _wrapped(
         f"""Memory of an idle connection: {found.kib("stock/websocket")} for a
         `WebsocketConsumer` without isolation, {found.kib("echo/websocket")} with it. In brackets:
-        the single rounds."""
+        the single rounds. The last column compares shares of the baseline, which takes its turn in
+        the same seconds, so it does not follow from the columns before it."""
     )
     yield ""
 
@@ -448,7 +525,9 @@ def _tables(report: Report) -> Iterator[str]:
         cells = (f"`{one}` {found.cell(one)}" for one in others)
         yield _wrapped(f"For comparison: {'; '.join(cells)}.") + "\n"
         shares = {exhibit: found.share(exhibit) for exhibit in found.echo}
-        yield from _compared(comparisons(f"How many times as many, on {name}", shares))
+        yield from _compared(
+            comparisons(f"How many times as many, by share of the baseline, on {name}", shares)
+        )
         for layer in dict.fromkeys(["in memory", *(layer for layer, _ in found.rooms)]):
             rooms = {
                 exhibit: rate for (over, exhibit), rate in found.rooms.items() if over == layer
@@ -526,8 +605,11 @@ SECTIONS = {
     "stall": stall,
     "isolation": isolation,
     "memory": memory,
+    "polling": polling,
     "layers": layers,
     "devices": devices,
+    "servers": servers,
+    "when": when,
     "details": details,
 }
 """By the name that stands in the mark of a document."""

@@ -22,8 +22,9 @@ from sandbox.processes.servers import ROOT
 DOCUMENT = ROOT / "docs" / "versions.md"
 BEHAVIOUR = ROOT / "sandbox" / "compare" / "results" / "versions.json"
 SPEED = Path(__file__).parent / "results" / "versions.json"
+SERVERS = ("daphne", "uvicorn", "hypercorn")
 CHANGED_WITH_SERVER = ("channels", "daphne", "asgiref", "uvicorn", "hypercorn")
-BLOCKER = "stock/websocket"
+BLOCKER, NEIGHBOUR = "stock/websocket", "stock/async-websocket"
 
 
 class Column(Struct, frozen=True):
@@ -115,6 +116,7 @@ def digest(documents: Iterable[dict[str, Any]]) -> Behaviour:
 def render(document: str, behaviour: Behaviour, speed: Report) -> str:
     """Return the document with its tables as they should be."""
     tables = {
+        "upgrade": _upgrade(speed),
         "columns": _columns(behaviour),
         "behaviour": _behaviour(behaviour),
         "speed": _speed(speed),
@@ -154,6 +156,33 @@ def _behaviour(behaviour: Behaviour) -> Iterator[str]:
         )
 
 
+def _upgrade(report: Report) -> Iterator[str]:
+    """Say what the upgrade to Channels 4.2 does to an async consumer, on each server."""
+    echo: Sequence[EchoRow] = report.results["echo"]
+    stall: Sequence[StallRow] = report.results["stall"]
+    share = {row.server: row.share_of_baseline for row in echo if row.exhibit == NEIGHBOUR}
+    waits = {
+        row.server: row.added_p99
+        for row in stall
+        if (row.blocker, row.exhibit) == (BLOCKER, NEIGHBOUR)
+    }
+    versions = "4.1", "4.2"
+    yield from _head("on", "an async consumer", *(f"Channels {version}" for version in versions))
+    for server in (one.name for one in report.servers if not one.environment):
+        columns = [f"{server} with channels=={version}.*" for version in versions]
+        name = server.capitalize()
+        yield _row(
+            name,
+            "answers so much of what a bare ASGI callable does",
+            *(f"{share[column].median:.2f}" for column in columns),
+        )
+        yield _row(
+            name,
+            "waits while a sync consumer blocks for a second",
+            *(f"{round(waits[column].median)} ms" for column in columns),
+        )
+
+
 def _speed(report: Report) -> Iterator[str]:
     rows: Sequence[EchoRow] = report.results["echo"]
     exhibits = list(dict.fromkeys(row.exhibit for row in rows))
@@ -170,7 +199,7 @@ def _speed(report: Report) -> Iterator[str]:
 
 def _stall(report: Report) -> Iterator[str]:
     rows: Sequence[StallRow] = report.results["stall"]
-    exhibits = list(dict.fromkeys(row.exhibit for row in rows if row.exhibit != BLOCKER))
+    exhibits = list(dict.fromkeys(row.exhibit for row in rows))
     found = {(row.server, row.exhibit): row.added_p99 for row in rows if row.blocker == BLOCKER}
     yield from _head(f"ms added while {_code(BLOCKER)} blocks", *map(_code, exhibits))
     for server in report.servers:
@@ -179,12 +208,16 @@ def _stall(report: Report) -> Iterator[str]:
             f"{one.median:,.0f} ({one.low:,.0f} to {one.high:,.0f})" if one else "n/a"
             for one in added
         ]
+        cells[exhibits.index(BLOCKER)] = "it blocks"
         yield _row(_named(server.name, server.version), *cells)
 
 
 def _named(server: str, version: str) -> str:
+    """Name a server, with the packages that are others there: other servers do not run there."""
     name, _, environment = server.partition(" with ")
-    return f"{name} {version}" + (f" with {_code(environment)}" if environment else "")
+    others = tuple(one for one in SERVERS if one != name)
+    packages = " ".join(one for one in environment.split() if not one.startswith(others))
+    return f"{name} {version}" + (f" with {_code(packages)}" if packages else "")
 
 
 def _few(words: Sequence[str]) -> str:

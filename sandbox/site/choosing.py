@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from sandbox.choices import QUESTIONS, Choice, choose, combinations
+from sandbox.choices import QUESTIONS, Choice, choose, combinations, notes
 
 ERRORS = {
     "required": "Choose one answer.",
@@ -32,13 +32,8 @@ class ChooseForm(forms.Form):
         return choose(self.cleaned_data)
 
     def notes(self) -> list[str]:
-        """What follows from single answers, which are valid."""
-        return [
-            answer.note
-            for question in QUESTIONS
-            for answer in question.answers
-            if answer.note and answer.value == self.cleaned_data[question.name]
-        ]
+        """What follows from these answers, which are valid."""
+        return notes(self.cleaned_data)
 
 
 def address_of(choice: Choice) -> str:

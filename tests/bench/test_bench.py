@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from sandbox.bench.experiments.fanout import Fanout
 from sandbox.bench.experiments.latency import Latency
 from sandbox.bench.experiments.stall import Stall
 from sandbox.bench.figures import RESULTS
+from sandbox.bench.load import Sample
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.html import as_html
 from sandbox.bench.output.json import SCHEMA_FILE, as_json, from_json, json_schema
@@ -179,6 +181,21 @@ def test_a_tutorial_knows_no_delay() -> None:
 
     assert {step.exhibit for step in Delay(bed, plan()).steps()} == {"baseline/websocket"}
     assert list(Stall(bed, plan()).steps()) == []
+
+
+def test_what_is_due_right_before_a_block_waits_for_it() -> None:
+    """A request that was due just before the block, and waited for its end, is no usual one."""
+    exhibit = "stock/websocket"
+    experiment = Stall(testbed.Testbed("daphne", find([exhibit], peers=False), {}), plan())
+    latencies = (0.001,) * 39 + (1.0,) * 40
+    due = (number / 50 for number in range(len(latencies)))
+    sample = Sample(2.0, array("d", due), array("d", latencies), 0)
+    experiment.turns[exhibit, exhibit].append(sample)
+
+    (row,) = experiment.rows()
+
+    assert row.before_p99.median == pytest.approx(1)
+    assert row.added_p99.median == pytest.approx(999)
 
 
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:

@@ -19,7 +19,9 @@ from sandbox.bench.figures import (
     isolation,
     layers,
     memory,
+    polling,
     render,
+    servers,
     stall,
 )
 from sandbox.bench.output.json import from_json
@@ -187,13 +189,17 @@ def test_each_layer_has_the_rate_that_was_measured() -> None:
 
 
 def test_what_isolation_slows_down_is_named() -> None:
-    """The answer says which types are slower isolated, if that is more than noise."""
+    """The answer says which types are slower or faster isolated, if that is more than noise."""
     report = made_up()
     assert isolation(report).startswith("\nNo speed that can be measured here.")
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
 
     assert isolation(report).startswith("\nIt slows down `WebsocketConsumer`.")
+
+    report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.5, 0.45, 0.6))
+
+    assert " measured here; it speeds up `WebsocketConsumer`." in isolation(report)
 
 
 def test_idle_memory_is_what_was_measured() -> None:
@@ -208,6 +214,26 @@ def test_idle_memory_is_what_was_measured() -> None:
         "| `echo/websocket` | 58 | - |",
         "| `stock/websocket` | 59 | - |",
     ]
+
+
+def test_a_server_that_was_not_measured_is_named() -> None:
+    """A table has a column for each server, also where there is no figure."""
+    text = servers(made_up())
+
+    assert "| | Daphne | Uvicorn | Hypercorn | Granian |" in text
+    assert (
+        "| echoes a second, `AsyncWebsocketConsumer` | 2,000 (1,800 to 2,200) | not measured "
+        "| not measured | not measured |"
+    ) in text
+
+
+def test_what_polling_costs_is_computed_from_one_request() -> None:
+    """A thousand clients that ask once a second take a thousand times what one request takes."""
+    text = " ".join(polling(made_up()).split())
+
+    assert "Each takes 100 microseconds of the server's processor" in text
+    assert "1,000 clients that ask once a second take 10% of a core" in text
+    assert "next to none, and 26 MiB of memory" in text
 
 
 def test_types_that_differ_are_named() -> None:

@@ -92,10 +92,11 @@ class Stall(Experiment[StallRow]):
     def rows(self) -> list[StallRow]:
         rows = []
         for (blocker, exhibit), samples in self.turns.items():
-            before = [self.p99_between(sample, 0, self.BEFORE) for sample in samples]
+            # What is due right before the block waits for it too.
+            split = self.BEFORE - TRACE_SECONDS
+            before = [self.p99_between(sample, 0, split) for sample in samples]
             during = [
-                self.p99_between(sample, self.BEFORE, self.BEFORE + self.BLOCKED)
-                for sample in samples
+                self.p99_between(sample, split, self.BEFORE + self.BLOCKED) for sample in samples
             ]
             rows.append(
                 StallRow(

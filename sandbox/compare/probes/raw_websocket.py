@@ -13,7 +13,7 @@ RAW_WEBSOCKET = group(
     "Raw handshakes",
     Probe(
         "early-frame",
-        "Daphne loses a message in the same segment as the handshake, which is too early.",
+        "A message in the same segment as the handshake comes too early.",
         (Open(early=EARLY), Ask(HI)),
         (Opened(), HI_BACK),
     ),
@@ -25,13 +25,13 @@ RAW_WEBSOCKET = group(
     ),
     Probe(
         "subprotocol-twice",
-        "Daphne refuses a handshake that offers the same subprotocol twice.",
+        "A handshake offers the same subprotocol twice.",
         (Open(subprotocols=("chat", "chat")),),
         (Refused(400),),
     ),
     Probe(
         "subprotocol-not-ascii",
-        "Daphne fails on a subprotocol whose name is not ASCII.",
+        "A handshake offers a subprotocol whose name is not ASCII.",
         (Open(headers=(("Sec-WebSocket-Protocol", "é"),)),),
         (Refused(500),),
     ),
