@@ -187,10 +187,11 @@ def test_no_call_ever_waits_while_a_thread_could_run_it(
 ) -> None:
     """In each order of steps all calls run, also if ``together`` of them wait for each other."""
     count = 0
-    for schedule in schedules(delays=4):
+    for schedule in schedules(delays=3):
         threads = SteppingThreads(most, schedule)
         arrived: list[int] = []
-        meet = partial(_meet, schedule, arrived, together)
+        later: list[Callable[[], None]] = []
+        meet = partial(_meet, schedule, arrived, together, later)
 
         def make_calls(
             loop: SteppingLoop, threads: HandlerThreads = threads, meet: Any = meet
@@ -203,15 +204,21 @@ def test_no_call_ever_waits_while_a_thread_could_run_it(
         monkeypatch.setattr(handler_threads, "Lock", partial(SteppingLock, schedule))
         monkeypatch.setattr(handler_threads, "Thread", partial(GreenThread, schedule))
         running = [SteppingLoop(schedule) for _ in range(loops)]
+        later.extend(partial(loop.run, partial(make_calls, loop)) for loop in running)
         with pytest.raises(DeadlockError):  # at the end: the threads wait for the next call
-            schedule.run(*(partial(loop.run, partial(make_calls, loop)) for loop in running))
+            schedule.run(later.pop())
         count += 1
         assert len(arrived) == max(together, loops), schedule.taken
     assert count > 500
 
 
-def _meet(schedule: Schedule, arrived: list[int], together: int) -> None:
+def _meet(
+    schedule: Schedule, arrived: list[int], together: int, later: list[Callable[[], None]]
+) -> None:
+    """Wait for the others, and let the next event loop make its calls from now on."""
     arrived.append(1)
+    if later:
+        schedule.spawn(later.pop())
     schedule.step(lambda: len(arrived) >= together)
 
 
