@@ -47,6 +47,8 @@ SHOWN = (("echo", "rooms"), ("tuned", "tuned-rooms"))
 ROOM_TYPES = ("websocket", "async-websocket")
 NO_DIFFERENCE = "no difference that this machine can show"
 STALLED_MS = 500
+POLLING = 1000
+"""Clients of the example."""
 
 
 def main() -> None:
@@ -78,6 +80,23 @@ def stall(report: Report) -> str:
 def isolation(report: Report) -> str:
     """Say in Markdown what isolation costs. Raises KeyError if something was not measured."""
     return "\n".join(_price(report))
+
+
+def polling(report: Report) -> str:
+    """Say in Markdown what polling costs. Raises KeyError if something was not measured."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    microseconds = found.echo["echo/async-http"].cpu_microseconds.median
+    mib = found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024
+    text = _wrapped(
+        f"""**Polling** is single requests again and again. Each takes {rough(microseconds)}
+        microseconds of the server's processor, also if nothing is new: {POLLING:,} clients that ask
+        once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and hear of news half
+        a second late on average. {POLLING:,} WebSockets on which nothing is sent take next to none,
+        and {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
+        {server.capitalize()}, on connections that are open already.)"""
+    )
+    return f"{text}\n"
 
 
 def memory(report: Report) -> str:
@@ -570,6 +589,7 @@ SECTIONS = {
     "stall": stall,
     "isolation": isolation,
     "memory": memory,
+    "polling": polling,
     "layers": layers,
     "devices": devices,
     "servers": servers,

@@ -19,6 +19,7 @@ from sandbox.bench.figures import (
     isolation,
     layers,
     memory,
+    polling,
     render,
     servers,
     stall,
@@ -224,6 +225,15 @@ def test_a_server_that_was_not_measured_is_named() -> None:
         "| echoes a second, `AsyncWebsocketConsumer` | 2,000 (1,800 to 2,200) | not measured "
         "| not measured | not measured |"
     ) in text
+
+
+def test_what_polling_costs_is_computed_from_one_request() -> None:
+    """A thousand clients that ask once a second take a thousand times what one request takes."""
+    text = " ".join(polling(made_up()).split())
+
+    assert "Each takes 100 microseconds of the server's processor" in text
+    assert "1,000 clients that ask once a second take 10% of a core" in text
+    assert "next to none, and 26 MiB of memory" in text
 
 
 def test_types_that_differ_are_named() -> None:
