@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from sandbox.bench.output.table import many
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, free_port, listening
 
@@ -38,6 +40,7 @@ OURS = ("consumers", "routing", "sandbox")
 FILES = re.compile(r"(<!-- files: (.*?) -->\n).*?(?=<!-- /files -->)", re.DOTALL)
 INDEX = re.compile(r"(?<=<!-- index -->\n).*?(?=<!-- /index -->)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LONGEST_LINE = 98
 TIMEOUT = 30.0
 
 
@@ -111,19 +114,41 @@ def files_of(patterns: str) -> list[Path]:
     )
 
 
+def command(files: list[Path]) -> str:
+    """What copies these files, with the ``__init__.py`` of their folders."""
+    folders = {folder for file in files for folder in file.parents if folder.parts}
+    inits = sorted(folder / "__init__.py" for folder in folders)
+    words = ["$ cp --parents", *map(str, dict.fromkeys((*files, *inits))), "../mysite"]
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) > LONGEST_LINE:
+            lines.append("   ")
+        lines[-1] += f" {word}"
+    return " \\\n".join(lines)
+
+
 def facts(patterns: str) -> str:
     """What the page says of the files with these names."""
     files = files_of(patterns)
     others = with_it(files)
-    lines = {
-        "Copy": [f"`{file}`" for file in files],
-        "With it": [f"`{file}`" for file in others],
+    imported = (
+        f", and {many(len(others), 'file', 'files')} that {_pronoun(files)}" if others else ""
+    )
+    bullets = {
         "Packages": packages([*files, *others]),
         "Settings": settings_of([*files, *others]),
     }
     return "\n" + "".join(
-        f"- {name}: {', '.join(values) or 'none'}\n" for name, values in lines.items()
+        [
+            *(f"- {name}: {', '.join(values) or 'none'}\n" for name, values in bullets.items()),
+            f"- Copy: {many(len(files), 'file', 'files')}{imported}\n",
+            f"\n```console\n{command([*files, *others])}\n```\n",
+        ]
     )
+
+
+def _pronoun(files: list[Path]) -> str:
+    return "it imports" if len(files) == 1 else "they import"
 
 
 def render(page: str) -> str:
@@ -156,6 +181,8 @@ class Entry:
 
     patterns: str
     files: tuple[Path, ...]
+    command: str
+    """What copies them."""
     blocks: tuple[str, ...]
 
 
@@ -165,13 +192,11 @@ def read_entries() -> dict[str, Entry]:
     for section in PAGE.read_text().split("\n### ")[1:]:
         match = FILES.search(section)
         assert match, section
-        files = tuple(
-            Path(name)
-            for line in re.findall(r"^- (?:Copy|With it): (.*)$", match[0], re.MULTILINE)
-            for name in re.findall("`(.*?)`", line)
-        )
-        name = re.sub(r"/\*\.py.*|\.py", "", match[2])
-        entries[name] = Entry(match[2], files, tuple(PYTHON.findall(section)))
+        found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
+        assert found, section
+        files = tuple(Path(name) for name in found[1].split() if name.endswith(".py"))
+        name = re.sub(r"/\*\.py.*|\.py.*", "", match[2])
+        entries[name] = Entry(match[2], files, found[1], tuple(PYTHON.findall(section)))
     return entries
 
 
@@ -186,12 +211,10 @@ def marked(mark: str, language: str) -> str:
 
 
 def copy(entry: Entry, folder: Path) -> None:
-    for file in entry.files:
-        for package in file.parents:
-            if package.parts:
-                (folder / package).mkdir(exist_ok=True, parents=True)
-                (folder / package / "__init__.py").touch()
-        shutil.copy(ROOT / file, folder / file)
+    """Copy with the command of the page."""
+    folder.mkdir(exist_ok=True, parents=True)
+    command = entry.command.replace("../mysite", shlex.quote(str(folder)))
+    subprocess.run(["bash", "-c", command], cwd=ROOT, check=True)
 
 
 def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: str) -> None:
@@ -276,14 +299,6 @@ def test_nothing_else_of_this_project_is_needed(tmp_path: Path) -> None:
 
 def _module(file: Path) -> str:
     return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
-
-
-def test_the_command_to_copy_works(tmp_path: Path) -> None:
-    """The command of the page puts a file where its path says."""
-    command = marked("copy", "console").removeprefix("$ ").replace("../mysite", str(tmp_path))
-    subprocess.run(["bash", "-c", command], cwd=ROOT, check=True)
-
-    assert (tmp_path / "consumers" / "contract.py").is_file()
 
 
 # What each file promises.
