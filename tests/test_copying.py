@@ -4,18 +4,20 @@
 """
 
 import ast
+import asyncio
 import json
 import os
 import re
 import shlex
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
@@ -32,14 +34,20 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from sandbox.bench.output.table import many
+from sandbox.processes.child import child
+from sandbox.processes.mosquitto import Mosquitto
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, free_port, listening
+from tests.support.devices import answered
 
 PAGE = ROOT / "docs" / "copying.md"
 OURS = ("consumers", "routing", "sandbox")
 FILES = re.compile(r"(<!-- files: (.*?) -->\n).*?(?=<!-- /files -->)", re.DOTALL)
 INDEX = re.compile(r"(?<=<!-- index -->\n).*?(?=<!-- /index -->)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+PROGRAM = re.compile(r"<!-- program: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
+OTHER = re.compile(r"<!-- (?:program: \S+|invite) -->\n```python\n.*?```", re.DOTALL)
+"""What belongs neither into the settings nor into ``asgi.py``."""
 LONGEST_LINE = 98
 TIMEOUT = 30.0
 
@@ -184,6 +192,8 @@ class Entry:
     command: str
     """What copies them."""
     blocks: tuple[str, ...]
+    programs: tuple[tuple[str, str], ...]
+    """Files to write, with what is in them."""
 
 
 def read_entries() -> dict[str, Entry]:
@@ -196,7 +206,9 @@ def read_entries() -> dict[str, Entry]:
         assert found, section
         files = tuple(Path(name) for name in found[1].split() if name.endswith(".py"))
         name = re.sub(r"/\*\.py.*|\.py.*", "", match[2])
-        entries[name] = Entry(match[2], files, found[1], tuple(PYTHON.findall(section)))
+        blocks = tuple(PYTHON.findall(OTHER.sub("", section)))
+        programs = tuple(PROGRAM.findall(section))
+        entries[name] = Entry(match[2], files, found[1], blocks, programs)
     return entries
 
 
@@ -227,12 +239,14 @@ def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: s
     for name in names:
         copy(ENTRIES[name], folder)
         for block in ENTRIES[name].blocks:
-            if "urlpatterns +=" in block:
+            if re.search(r"urlpatterns \+=|^other_protocols\[", block, re.MULTILINE):
                 around_each += block
             elif re.search("^application =", block, re.MULTILINE):
                 around_all += block
             else:
                 settings += block.replace("redis://127.0.0.1:6379/0", redis_url)
+        for file, program in ENTRIES[name].programs:
+            (folder / file).write_text(program)
     asgi = marked("asgi", "python")
     places = re.findall("^# Lines .*\n", asgi, re.MULTILINE)
     assert len(places) == 2
@@ -307,8 +321,10 @@ def _module(file: Path) -> str:
 class Site:
     """A running project, and what a client does to it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, folder: Path, broker_url: str) -> None:
         self.server = server
+        self.folder = folder
+        self.broker_url = broker_url
 
     def websocket(self, path: str, **options: Any) -> ClientConnection:
         url = f"ws://127.0.0.1:{self.server.port}{path}"
@@ -331,6 +347,20 @@ class Site:
             client.request(method, target, body, headers)
             response = client.getresponse()
             return response.status, response.read().decode()
+
+    def run(self, code: str) -> str:
+        """Run this in the project, and return what it prints."""
+        shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        return subprocess.run(
+            shell, cwd=self.folder, env=environment(), check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    @contextmanager
+    def running(self, mark: str, **variables: str) -> Iterator[None]:
+        """Run the command of the page with that mark until the block ends."""
+        words = marked(mark, "console").partition("python ")[2].split()
+        with child([sys.executable, *words], cwd=self.folder, env={**environment(), **variables}):
+            yield
 
     def wait_for(self, text: str, times: int = 1) -> None:
         deadline = time.monotonic() + TIMEOUT
@@ -396,6 +426,23 @@ def history(site: Site) -> None:
     for slug in ("websocket", "async-websocket"):
         with site.websocket(f"/history/lobby/{slug}/?after=0") as late:
             assert late.recv(TIMEOUT) == stored
+
+
+def workers(site: Site) -> None:
+    with site.running("workers"), site.websocket("/rooms/lobby/async-websocket/") as member:
+        for worker in ("echo-async", "echo-sync"):
+            deadline = time.monotonic() + TIMEOUT
+            while site.ask(f"/worker/?worker={worker}", HI) != HI:
+                assert time.monotonic() < deadline  # until then there is no worker
+        site.run(marked("invite", "python"))
+        assert exchange(member, '{"message": "/echo hi"}') == '{"message":"/echo hi"}'
+        assert json.loads(member.recv(TIMEOUT))["message"] == {"bot": "bot-async", "text": "hi"}
+
+
+def devices(site: Site) -> None:
+    with site.running("devices", MQTT_URL=site.broker_url):
+        for edition in ("echo", "echo-sync"):
+            asyncio.run(answered(site.broker_url, f"mysite/{edition}/<client>/request"))
 
 
 def drops_are_logged(site: Site) -> None:
@@ -475,6 +522,33 @@ def session(site: Site) -> None:
     assert site.ask("/session/", "scope")
 
 
+SIGN_IN = """
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+
+user = User.objects.create_user("kim")
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.create()
+print(session.session_key)
+"""
+
+
+def signing_out(site: Site) -> None:
+    cookie = {"Cookie": f"sessionid={site.run(SIGN_IN)}"}
+    with site.websocket("/signed-in/", additional_headers=cookie) as websocket:
+        assert exchange(websocket, "scope")
+        with closing(sqlite3.connect(site.folder / "db.sqlite3")) as database, database:
+            database.execute("DELETE FROM django_session")
+        with pytest.raises(ConnectionClosed) as raised:
+            websocket.recv(TIMEOUT)
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 4401
+
+
 STYLE = "/static/admin/css/base.css"
 
 
@@ -523,6 +597,7 @@ PROMISES: dict[str, dict[str, Check]] = {
         "consumers/tuned/mixins": mixins,
         "consumers/rooms": rooms,
         "consumers/history": history,
+        "routing/signed_in": signing_out,
     },
     "daphne with much around": {
         "routing/backpressure": backpressure,
@@ -538,6 +613,8 @@ PROMISES: dict[str, dict[str, Check]] = {
         "sandbox/layers/in_memory": drops_are_logged,
     },
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
+    "daphne with devices": {"consumers/mqtt/echo_*": devices},
+    "daphne with redis and workers": {"consumers/rooms": rooms, "consumers/worker": workers},
     "uvicorn": {"routing/ending": ending},
     "hypercorn": {"routing/hypercorn": hypercorn},
 }
@@ -563,17 +640,18 @@ class Sites:
         start = [sys.executable, *command.split()]
         subprocess.run(start, cwd=self.blank, check=True, env=environment())
 
-    def running_at(self, name: str, redis_url: str) -> Site:
+    def running_at(self, name: str, redis_url: str, broker_url: str) -> Site:
         if name not in self.running:
             folder = self.folder / name
             make_project(self.blank, folder, tuple(PROMISES[name]), redis_url)
             if "routing/session" in PROMISES[name]:
                 with (folder / "mysite" / "settings.py").open("a") as settings:
                     settings.write('DATABASES["default"]["NAME"] = BASE_DIR / "missing" / "db"\n')
-            if "consumers/history" in PROMISES[name]:
+            if {"consumers/history", "consumers/worker"} & PROMISES[name].keys():
                 migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
                 subprocess.run(migrate, cwd=folder, check=True, env=environment())
-            self.running[name] = Site(self.stack.enter_context(self.serve(name, folder)))
+            server = self.stack.enter_context(self.serve(name, folder))
+            self.running[name] = Site(server, folder, broker_url)
         return self.running[name]
 
     def serve(self, name: str, folder: Path) -> Any:
@@ -599,7 +677,10 @@ def test_a_copy_keeps_its_promise(
 ) -> None:
     """In a fresh project, made as the page says, a file does what it is for."""
     redis: Redis | None = request.getfixturevalue("redis") if "redis" in project else None
-    site = sites.running_at(project, redis.url if redis else "")
+    broker: Mosquitto | None = (
+        request.getfixturevalue("mosquitto") if "devices" in project else None
+    )
+    site = sites.running_at(project, redis.url if redis else "", broker.url if broker else "")
 
     PROMISES[project][name](site)
 
@@ -608,9 +689,7 @@ def test_a_copy_keeps_its_promise(
 
 def test_each_section_has_a_promise() -> None:
     """Each section of the page is tried, and nothing else."""
-    tried = [name for names in PROMISES.values() for name in names]
-
-    assert sorted(tried) == sorted(ENTRIES)
+    assert {name for names in PROMISES.values() for name in names} == ENTRIES.keys()
 
 
 if __name__ == "__main__":
