@@ -119,6 +119,22 @@ def servers(report: Report) -> str:
     return "\n".join(_by_server(report))
 
 
+def when(report: Report) -> str:
+    """Say in Markdown when a device is better off with MQTT. Raises KeyError."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    of_devices = _Found(from_json(OF_DEVICES.read_bytes()), "mosquitto")
+    device, socket = "mqtt/async-qos1", "echo/async-websocket"
+    text = _wrapped(
+        f"""An idle device takes {of_devices.idle[device].kib_each.median:.1f} KiB, an idle
+        WebSocket {found.idle[socket].kib_each.median:.0f}. At QoS 1 devices get
+        {rough(of_devices.echo[device].per_second.median)} echoes a second, WebSockets
+        {rough(found.echo[socket].per_second.median)} on {server.capitalize()}; but the broker takes
+        a part of a second core for it."""
+    )
+    return f"{text}\n"
+
+
 def details(report: Report) -> str:
     """Say in Markdown all that was found. Raises KeyError if something was not measured."""
     return "\n".join([*_advice(report), *_tables(report), *_made_with(report)])
@@ -593,6 +609,7 @@ SECTIONS = {
     "layers": layers,
     "devices": devices,
     "servers": servers,
+    "when": when,
     "details": details,
 }
 """By the name that stands in the mark of a document."""
