@@ -38,7 +38,7 @@ from sandbox.processes.child import child
 from sandbox.processes.mosquitto import Mosquitto
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT, Server, free_port, listening
-from tests.support.devices import answered
+from tests.support.devices import Device, answered
 
 PAGE = ROOT / "docs" / "copying.md"
 OURS = ("consumers", "routing", "sandbox")
@@ -374,6 +374,7 @@ def exchange(websocket: ClientConnection, text: str) -> str:
     return str(websocket.recv(TIMEOUT))
 
 
+TOPIC = "mysite/rooms/lobby"
 HI, BAD = '{"message":"hi"}', "{"
 
 
@@ -443,6 +444,27 @@ def devices(site: Site) -> None:
     with site.running("devices", MQTT_URL=site.broker_url):
         for edition in ("echo", "echo-sync"):
             asyncio.run(answered(site.broker_url, f"mysite/{edition}/<client>/request"))
+
+
+def bridge(site: Site) -> None:
+    """The room is heard on its topic, and the topic in the room."""
+
+    async def heard(member: ClientConnection) -> None:
+        async with Device(site.broker_url, TOPIC) as device, asyncio.timeout(TIMEOUT):
+            while device.messages.empty():  # until then the bridge is not there
+                await asyncio.to_thread(exchange, member, HI)
+                await asyncio.sleep(0.1)
+            assert (await device.message()).payload.decode() == HI
+            await device.send(b'{"message": "of a device"}')
+            while (text := await asyncio.to_thread(member.recv, TIMEOUT)) == HI:
+                pass
+            assert text == '{"message":"of a device"}'
+
+    with (
+        site.running("devices", MQTT_URL=site.broker_url),
+        site.websocket("/rooms/lobby/websocket/") as member,
+    ):
+        asyncio.run(heard(member))
 
 
 def drops_are_logged(site: Site) -> None:
@@ -613,7 +635,11 @@ PROMISES: dict[str, dict[str, Check]] = {
         "sandbox/layers/in_memory": drops_are_logged,
     },
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
-    "daphne with devices": {"consumers/mqtt/echo_*": devices},
+    "daphne with redis and devices": {
+        "consumers/rooms": rooms,
+        "consumers/mqtt/echo_*": devices,
+        "consumers/mqtt/bridge": bridge,
+    },
     "daphne with redis and workers": {"consumers/rooms": rooms, "consumers/worker": workers},
     "uvicorn": {"routing/ending": ending},
     "hypercorn": {"routing/hypercorn": hypercorn},
