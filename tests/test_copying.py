@@ -203,12 +203,12 @@ def read_entries() -> dict[str, Entry]:
         match = FILES.search(section)
         assert match, section
         found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
-        assert found, section
-        files = tuple(Path(name) for name in found[1].split() if name.endswith(".py"))
+        command = found[1] if found else ""  # it is not written yet
+        files = tuple(Path(name) for name in command.split() if name.endswith(".py"))
         name = re.sub(r"/\*\.py.*|\.py.*", "", match[2])
         blocks = tuple(PYTHON.findall(OTHER.sub("", section)))
         programs = tuple(PROGRAM.findall(section))
-        entries[name] = Entry(match[2], files, found[1], blocks, programs)
+        entries[name] = Entry(match[2], files, command, blocks, programs)
     return entries
 
 

@@ -1,7 +1,6 @@
 """What the servers make of the same consumers, as docs/servers.md shows it."""
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from consumers.catalogue import CATALOGUE, Exhibit
 from sandbox.compare.differences import OF_SERVERS, SERVERS, Difference, declared
@@ -18,7 +17,10 @@ def as_page() -> str:
 
 
 def _page() -> Iterator[str]:
-    for group, probes in groupby(_probes(), key=lambda probe: probe.group):
+    groups: dict[str, list[Probe]] = {}
+    for probe in _probes():
+        groups.setdefault(probe.group, []).append(probe)
+    for group, probes in groups.items():
         yield f"\n### {group}\n"
         yield from table_head("", [server.title() for server in SERVERS] + ["why, and what to do"])
         alike: dict[tuple[object, ...], list[Probe]] = {}
@@ -34,7 +36,7 @@ def _page() -> Iterator[str]:
 
 
 def _probes() -> list[Probe]:
-    """Those of which a row of OF_SERVERS speaks, each once, group by group."""
+    """Those of which a row of OF_SERVERS speaks, each once, in the order of the tables."""
     spoken_of = {
         probe
         for difference in OF_SERVERS
@@ -42,9 +44,7 @@ def _probes() -> list[Probe]:
         for probe in difference.seen
     }
     probes = {probe.id: probe for table in TABLES.values() for probe in table}
-    found = [probe for probe in probes.values() if probe.id in spoken_of]
-    groups = list(dict.fromkeys(probe.group for probe in found))
-    return sorted(found, key=lambda probe: groups.index(probe.group))
+    return [probe for probe in probes.values() if probe.id in spoken_of]
 
 
 def _rows(probe: Probe) -> list[Difference | None]:
