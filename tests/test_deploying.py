@@ -464,12 +464,12 @@ def test_nothing_is_left_to_improve(tmp_path: Path) -> None:
 
 
 def test_the_unit_starts_what_was_tested() -> None:
-    """The unit's command is the first server's, with the port of the instance."""
+    """The unit's command is Uvicorn's, with the port of the instance."""
     unit = ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign] # how ConfigParser keeps capitals
     unit.read_string(documented("systemd"))
     service = unit["Service"]
-    command = " ".join(COMMANDS["daphne"]).replace("8001", "%i")
+    command = " ".join(COMMANDS["uvicorn"]).replace("8001", "%i")
 
     assert service["ExecStart"] == f"{service['WorkingDirectory']}/.venv/bin/{command}"
     assert service["EnvironmentFile"] in TEXT.split("<!-- environment -->")[0]
