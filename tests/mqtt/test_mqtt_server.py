@@ -7,6 +7,7 @@ import signal
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ import trustme
 
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.mqtt import connection, server
+from sandbox.mqtt.url import read_url
 from sandbox.processes.mosquitto import KEEPS, Mosquitto
 from sandbox.processes.servers import ROOT, free_port
+from tests.support.asgi import TIMEOUT
 from tests.support.devices import Device, ServerThread, eventually, subscribed
 from tests.support.logs import Log, logged
 
@@ -148,6 +151,21 @@ async def test_over_the_broker_s_limit_there_is_no_reply_and_nothing_ends(log: L
     assert log.has(device.reply_topic, "not published", "1000 bytes")
 
 
+async def test_over_the_broker_s_message_size_limit_the_log_says_so(log: Log) -> None:
+    """A payload over it reaches no one and a reply over it no device, and the next is answered."""
+    settings = [*KEEPS, "message_size_limit 1000"]
+    with Mosquitto(settings=settings) as broker, ServerThread(broker.url):
+        await subscribed(log)
+        async with Device(broker.url, ASYNC.topic) as device:
+            await device.send(b"x" * 1001)
+            grows = b'{"message":[' + b",".join([b"1e15"] * 150) + b"]}"
+            await device.send(grows)
+            assert await device.ask(HI) == HI_BACK
+            too_large = "the packet is too large"
+            await eventually(lambda: log.has(device.topic, too_large))
+            await eventually(lambda: log.has(device.reply_topic, too_large))
+
+
 @each_device
 async def test_nothing_is_lost_over_two_restarts(
     broker: Mosquitto, log: Log, exhibit: Exhibit
@@ -211,6 +229,39 @@ async def test_a_server_that_ends_answers_what_it_has_taken(
                 b'{"message":2}',
             ]
             assert {await device.receive() for _ in NUMBERED[1:100]} == set(NUMBERED[1:100])
+
+
+async def test_a_server_ends_within_a_second(broker: Mosquitto) -> None:
+    """An application that goes on, even when it is cancelled, is given up within a second."""
+    runs, given_up = asyncio.Event(), asyncio.Event()
+    late = 0.0  # because the machine does something else
+
+    async def stubborn(_scope: object, _receive: object, _send: object) -> None:
+        runs.set()
+        while not given_up.is_set():
+            with suppress(asyncio.CancelledError):
+                await given_up.wait()
+
+    async def count() -> None:
+        nonlocal late
+        while True:
+            began = loop.time()
+            await asyncio.sleep(0.05)
+            late += loop.time() - began - 0.05
+
+    loop = asyncio.get_running_loop()
+    broker.start()
+    one = server.Server(stubborn, read_url(broker.url), "stubborn")
+    running = asyncio.create_task(one.run())
+    async with asyncio.timeout(TIMEOUT):
+        await runs.wait()
+        began = loop.time()
+        counting = asyncio.create_task(count())
+        one.end()
+        await running
+    counting.cancel()
+    given_up.set()
+    assert loop.time() - began - late < 1
 
 
 async def test_what_waits_while_no_server_runs_is_answered(broker: Mosquitto, log: Log) -> None:
