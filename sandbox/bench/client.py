@@ -7,10 +7,10 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from secrets import token_hex
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -31,16 +31,23 @@ LARGEST_REPLY = 1 << 20
 RESET = struct.pack("ii", 1, 0)
 """The option SO_LINGER with which closing a socket resets its connection."""
 
+T = TypeVar("T")
 
-class Connection(Protocol):
-    """An open connection. Replies come to ``on_reply`` in the order of the requests."""
+
+class Listener(Protocol):
+    """An open connection. What comes is given to ``on_reply``."""
 
     on_reply: Callable[[bytes], None]
     """Given the payload; over HTTP that of any response but a 200 or 202 is empty."""
     on_lost: Callable[[], None]
 
-    def send(self, payload: bytes) -> None: ...
     def close(self) -> None: ...
+
+
+class Connection(Listener, Protocol):
+    """One that sends, too. Replies come in the order of the requests."""
+
+    def send(self, payload: bytes) -> None: ...
 
 
 async def connect(
@@ -52,23 +59,30 @@ async def connect(
     client does not decompress.
     """
     headers = COMPRESSION if compression else None
+
+    def opening() -> Awaitable[Connection]:
+        if url.startswith("mqtt-"):
+            return _mqtt(url)
+        return _http(url) if url.startswith("http:") else _websocket(url, headers=headers)
+
+    return await _open(count, opening)
+
+
+async def listen(url: str, count: int) -> tuple[list[Listener], int]:
+    """Open ``count`` event streams, or as many as possible; return how many were refused too."""
+    return await _open(count, lambda: follow(url, None, _ignore_reply, _ignore_loss))
+
+
+async def _open(count: int, opening: Callable[[], Awaitable[T]]) -> tuple[list[T], int]:
     turn = asyncio.Semaphore(CONNECTS_AT_ONCE)
-    connections: list[Connection] = []
+    connections: list[T] = []
     refused = 0
 
     async def one() -> None:
         nonlocal refused
         async with turn:
             try:
-                connections.append(
-                    await (
-                        _mqtt(url)
-                        if url.startswith("mqtt-")
-                        else _http(url)
-                        if url.startswith("http:")
-                        else _websocket(url, headers=headers)
-                    )
-                )
+                connections.append(await opening())
             except CONNECT_ERRORS:
                 refused += 1
 
@@ -76,7 +90,7 @@ async def connect(
     return connections, refused
 
 
-async def disconnect(connections: list[Connection]) -> None:
+async def disconnect(connections: Sequence[Listener]) -> None:
     for connection in connections:
         connection.on_reply, connection.on_lost = _ignore_reply, _ignore_loss
         connection.close()

@@ -56,6 +56,11 @@ class Exhibit:
     def has_rooms(self) -> bool:
         return self.entry is not None and self.entry.has_rooms
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether its clients listen to server-sent events, and send with requests of their own."""
+        return self.has_rooms and self.scheme == "http"
+
     def path_in(self, room: str) -> str:
         return self.entry.url_in(room) if self.entry else self.path
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 from consumers.catalogue import CATALOGUE, EDITIONS
 from sandbox.bench.comparisons import comparisons
@@ -36,6 +37,8 @@ DOCUMENTS = CHOOSING, DETAILS, *_ = [
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 OF_DEVICES = RESULTS.with_name("devices.json")
 """What a run of ``bench`` on the edition of devices found: it has another server, and baseline."""
+OF_STREAMS = RESULTS.with_name("streams.json")
+"""What idle event streams hold."""
 MARKED = re.compile(
     r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
 )
@@ -133,6 +136,12 @@ def when(report: Report) -> str:
         a part of a second core for it."""
     )
     return f"{text}\n"
+
+
+def ways(report: Report) -> str:
+    """Compare in Markdown how a client can be spoken to. Raises KeyError as the others do."""
+    devices, streams = (from_json(path.read_bytes()) for path in (OF_DEVICES, OF_STREAMS))
+    return "\n".join(_of_ways(report, devices, streams))
 
 
 def details(report: Report) -> str:
@@ -355,6 +364,58 @@ def _by_server(report: Report) -> Iterator[str]:
 
 def _per_second_of(slug: str) -> Callable[[_Found], str]:
     return lambda found: found.per_second(f"echo/{slug}")
+
+
+def _of_ways(report: Report, devices: Report, streams: Report) -> Iterator[str]:
+    """Have a row for each protocol, and for each server that speaks it."""
+    broker = devices.servers[0].name
+    qos0, qos1 = (_found(devices, "echo", broker, f"mqtt/async-qos{qos}") for qos in (0, 1))
+    rows = [
+        (f"MQTT, QoS {qos}", [*_asked(row), _held(devices, broker, row.exhibit)])
+        for qos, row in enumerate((qos0, qos1))
+    ]
+    for server in (one.name for one in report.servers):
+        socket, requests = "tuned/async-websocket", "tuned/async-http"
+        asked = {one: _asked(_found(report, "echo", server, one)) for one in (socket, requests)}
+        name = server.capitalize()
+        rows += [
+            (f"WebSocket, {name}", [*asked[socket], _held(report, server, socket)]),
+            (f"event stream, {name}", ["-", "-", _held(streams, server, "rooms/async-http")]),
+            (f"single requests, {name}", [*asked[requests], "-"]),
+        ]
+    yield from _markdown(
+        f"{CONNECTIONS} clients with one small request each on its way, and 1,000 idle ones; in "
+        "brackets the single rounds",
+        ["round trips a second", "p99 ms", "KiB for an idle client"],
+        rows,
+    )
+    yield _wrapped(
+        f"""An event stream only listens. Between single requests nothing is held. QoS 1, at which
+        the broker keeps what is sent while a device is away, has
+        {qos1.per_second.median / qos0.per_second.median:.0%} of the round trips of QoS 0. All are
+        async consumers in one process on one core, all but the event streams with the mixins of
+        `tuned`. What {broker.capitalize()} itself holds is not counted. Measured on
+        {" and ".join(sorted({one.started[:10] for one in (report, devices, streams)}))}."""
+    )
+    yield ""
+
+
+def _found(report: Report, experiment: str, server: str, exhibit: str) -> Any:
+    """Give the row of an exhibit. Raises KeyError."""
+    for row in report.results[experiment]:
+        if (row.server, row.exhibit) == (server, exhibit):
+            return row
+    raise KeyError(exhibit)
+
+
+def _asked(row: EchoRow) -> list[str]:
+    p99 = row.latency["p99"]
+    return [_range(row.per_second), f"{p99.median:.1f} ({p99.low:.1f} to {p99.high:.1f})"]
+
+
+def _held(report: Report, server: str, exhibit: str) -> str:
+    kib = _found(report, "connections", server, exhibit).kib_each
+    return f"{kib.median:.1f} ({kib.low:.1f} to {kib.high:.1f})"
 
 
 def _range(rate: Spread) -> str:
@@ -610,6 +671,7 @@ SECTIONS = {
     "devices": devices,
     "servers": servers,
     "when": when,
+    "ways": ways,
     "details": details,
 }
 """By the name that stands in the mark of a document."""

@@ -360,6 +360,8 @@ class Connection(asyncio.Protocol):
         for code in codes:
             if code >= packets.FAILED:
                 logger.error("%s: the broker does not let us subscribe: %s", topic, reason(code))
+            else:
+                logger.debug("%s: subscribed", topic)
 
     def _new_id(self) -> int:
         while True:

@@ -283,6 +283,17 @@ def test_connections_are_counted_and_weighed(report: Report) -> None:
         assert is_spread(row.kib_each)
 
 
+def test_idle_event_streams_are_weighed(tmp_path: Path) -> None:
+    """As many event streams are opened as asked, and the table says that it is about them."""
+    command = ("bench", "connections", "rooms/async-http", "--rounds", "1", "--idle", "10")
+    stdout = io.StringIO()
+    call_command(*command, "--json", str(tmp_path / "streams.json"), stdout=stdout)
+    (row,) = from_json((tmp_path / "streams.json").read_bytes()).results["connections"]
+
+    assert row.opened == row.asked == 10
+    assert "idle event streams on daphne" in stdout.getvalue()
+
+
 @pytest.mark.asyncio
 async def test_a_client_can_offer_compression() -> None:
     """A server that compresses accepts the offer of each connection that makes one."""

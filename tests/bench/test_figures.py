@@ -1,7 +1,11 @@
 """The figures of the documents come from the committed results, and from nowhere else."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from sandbox.bench import figures
 from sandbox.bench.experiments.connections import ConnectionsRow
 from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
@@ -120,6 +124,21 @@ def test_every_figure_is_measured() -> None:
     assert "For comparison: `baseline/websocket` 21,000, 1.00 (0.76-1.50);" in text
     assert "URL routing and an origin check in front of every exhibit" in text
     assert "2026-01-31 with Python 3.13.1, Django 6.1, Channels 4.3.2" in text
+
+
+@pytest.mark.parametrize(("results", "cells"), [("OF_DEVICES", 6), ("OF_STREAMS", 2)])
+def test_protocols_are_compared_by_what_was_measured(
+    results: str, cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other results, the cells of MQTT or of event streams are others."""
+    path = getattr(figures, results)
+    other = tmp_path / path.name
+    other.write_text(re.sub(r'"median":[^,]+', '"median":7654.321', path.read_text()))
+    monkeypatch.setattr(figures, results, other)
+
+    text = figures.ways(from_json(RESULTS.read_bytes()))
+
+    assert len(re.findall(r"\| (7,700|7654\.3) \(", text)) == cells
 
 
 def test_the_noise_is_that_of_single_rounds() -> None:

@@ -60,11 +60,16 @@ def bridging(
 ) -> Iterator[None]:
     """Run the protocol server of MQTT, which is in all rooms when the block begins."""
     command = [sys.executable, "manage.py", "mqtt", "--client-id", client]
-    environment = {**os.environ, **environment, "MQTT_ROOMS": ",".join(rooms)}
+    settings = {"MQTT_ROOMS": ",".join(rooms), "LOG_LEVEL": "DEBUG"}
+    ready = [
+        f"sandbox/rooms/{room}{words}" for room in rooms for words in (" connect", ": subscribed")
+    ]
     with log.open("wb") as output:
         streams = {"stdout": output, "stderr": output}
-        with child(command, cwd=ROOT, env=environment, **streams) as process:
-            while not all(f"sandbox/rooms/{room} connect" in log.read_text() for room in rooms):
+        with child(
+            command, cwd=ROOT, env={**os.environ, **environment, **settings}, **streams
+        ) as process:
+            while not all(line in log.read_text() for line in ready):
                 assert process.poll() is None, log.read_text()
             yield
 

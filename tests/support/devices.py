@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Self
 from uuid import uuid4
 
+from consumers.catalogue import DEVICES
 from sandbox.asgi import application
 from sandbox.mqtt.connection import Connection
 from sandbox.mqtt.packets import V5, Message
 from sandbox.mqtt.server import Server
 from sandbox.mqtt.url import read_url
 from tests.support.asgi import TIMEOUT
+from tests.support.logs import Log
 from tests.support.strategies import Frame
 
 
@@ -135,6 +137,15 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(TIMEOUT):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def subscribed(log: Log, *, times: int = 1) -> None:
+    """Wait until the broker gives requests to the protocol server that writes this log.
+
+    ``times`` counts the connections since the log began.
+    """
+    filters = [one.topic.replace("<client>", "+") for one in DEVICES]
+    await eventually(lambda: all(log.count(f"{one}: subscribed") >= times for one in filters))
 
 
 async def answered(url: str, topic: str, *, version: int = V5) -> None:

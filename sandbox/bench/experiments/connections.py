@@ -1,4 +1,4 @@
-"""``connections``: what idle WebSockets cost a new server, and what they leave behind."""
+"""``connections``: what idle clients cost a new server, and what they leave behind."""
 
 from asyncio import gather
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import ClassVar
 import psutil
 
 from routing.topics import MOST_CONSUMERS
-from sandbox.bench.client import Connection, connect, disconnect
+from sandbox.bench.client import Listener, connect, disconnect, listen
 from sandbox.bench.cores import connections_at_most
 from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
 from sandbox.bench.experiment import Experiment, Figure, Row, Step
@@ -86,8 +86,9 @@ class Connections(Experiment[ConnectionsRow]):
         return self.testbed.exhibits
 
     def steps(self) -> Iterator[Step]:
-        sockets = [one for one in self.exhibits if one.scheme == "ws" or one.is_device]
-        exhibits = without_doubles(sockets, with_codec=False)
+        # Over HTTP there is no client without a request, but for event streams.
+        lasting = [one for one in self.exhibits if one.scheme != "http" or one.is_stream]
+        exhibits = without_doubles(lasting, with_codec=False)
         turns = [(exhibit, False) for exhibit in exhibits]
         if self.testbed.server + COMPRESSING in VARIANTS:
             # What compression costs is the server's own affair, whatever the consumer.
@@ -110,19 +111,18 @@ class Connections(Experiment[ConnectionsRow]):
         server = self.testbed.server + (COMPRESSING if compression else "")
         with started(server, exhibit.application, venv=self.testbed.venv) as running:
             url = f"{exhibit.scheme}://127.0.0.1:{running.port}{exhibit.path}"
-            warm, _ = await connect(url, 1)
-            await first_reply(warm[0], request(SMALL))
+            warm = await _opened(exhibit, url, 1, asks=True)
             process = psutil.Process(running.process.pid)
             await idle(process)
             memory, threads = _memory(process), process.num_threads()
-            connections: list[Connection] = []
+            connections: list[Listener] = []
             waves = []
             for asked in self.asked(exhibit):
                 began, already = perf_counter(), len(connections)
                 missing = min(asked, connections_at_most()) - already
-                more, _ = await connect(url, missing, compression=compression)
-                if exhibit.is_device:  # until it has asked, only the broker knows of it
-                    await gather(*(first_reply(one, request(SMALL)) for one in more))
+                # Until a device has asked, only the broker knows of it.
+                asks = exhibit.is_device
+                more = await _opened(exhibit, url, missing, asks=asks, compression=compression)
                 took = perf_counter() - began
                 connections += more
                 await idle(process)
@@ -197,8 +197,26 @@ class Connections(Experiment[ConnectionsRow]):
         )
 
 
+async def _opened(
+    exhibit: Exhibit, url: str, count: int, *, asks: bool, compression: bool = False
+) -> list[Listener]:
+    """Open so many connections, or as many as possible, over which each asks once if it ``asks``.
+
+    An event stream has been answered once it is open.
+    """
+    if exhibit.is_stream:
+        return (await listen(url, count))[0]
+    connections, _ = await connect(url, count, compression=compression)
+    if asks:
+        await gather(*(first_reply(one, request(SMALL)) for one in connections))
+    return [*connections]
+
+
 def _clients(row: ConnectionsRow) -> str:
-    return "devices" if BY_ID[row.exhibit].is_device else "WebSockets"
+    exhibit = BY_ID[row.exhibit]
+    if exhibit.is_stream:
+        return "event streams"
+    return "devices" if exhibit.is_device else "WebSockets"
 
 
 def _memory(process: psutil.Process) -> float:
