@@ -82,13 +82,17 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def matrix(request: HttpRequest) -> HttpResponse:
     result = committed()
-    total = sum(result["count"].values())
-    return render(
-        request, "site/matrix.html", {"result": result, "total": f"{total:,}", "matrix": _matrix()}
-    )
+    context = {
+        "result": result,
+        "servers": len({target["server"] for target in result["targets"]}),
+        "environments": len({target["environment"] for target in result["targets"]}),
+        "total": f"{sum(result['count'].values()):,}",
+        "matrix": _matrix(),
+    }
+    return render(request, "site/matrix.html", context)
 
 
-def matrix_result(request: HttpRequest) -> HttpResponse:
+def matrix_result(_: HttpRequest) -> HttpResponse:
     """What the page loads after it is painted: 800 kB."""
     return HttpResponse(COMMITTED.read_bytes(), content_type="application/json")
 

@@ -155,7 +155,7 @@ def test_everything_fits_a_phone(page: Page) -> None:
 def test_cells_that_cannot_be_loaded_are_missed_in_a_sentence(
     page: Page, browser_errors: BrowserErrors
 ) -> None:
-    """If the cells do not come, the page says so, and has the overview and the notes all the same."""
+    """If the cells do not come, the page says so; overview and notes are there all the same."""
     browser_errors.expect("result.json", "JSON")
     page.route("**/result.json", lambda route: route.fulfill(status=503, body="busy"))
     page.goto("/matrix/")
