@@ -26,8 +26,8 @@ def as_html(report: Report) -> str:
         "compare/output/report.html",
         {
             **context(result),
-            "styles": [_inlined("site/style.css"), _inlined("compare/matrix.css")],
-            "scripts": [_inlined("compare/matrix.js"), _inlined("site/copy.js")],
+            "styles": [inlined("site/style.css"), inlined("compare/matrix.css")],
+            "scripts": [inlined("compare/matrix.js"), inlined("site/copy.js")],
         },
     )
 
@@ -47,7 +47,7 @@ def context(result: Document) -> dict[str, Any]:
     }
 
 
-def _inlined(name: str) -> SafeString:
+def inlined(name: str) -> SafeString:
     """Return a static file of this project, which closes no element of the page."""
     text = Path(find(name) or name).read_text()
     assert "</" not in text  # noqa: S101 # a promise of the files, that tests keep
