@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -271,6 +272,16 @@ def test_names_only_files_that_are_there(document: Path) -> None:
         path = document.parent / target if target else document
         assert path.exists(), target
         assert not anchor or anchor in anchors(path.read_text()), f"{target}#{anchor}"
+
+
+@each_document
+def test_headings_make_an_outline(document: Path) -> None:
+    """No heading is more than one level below the one before it, and no two are the same."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^(#+) (.*)$", text, flags=re.MULTILINE)
+    levels = [0, *(len(marks) for marks, _ in headings)]
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+    assert len({title for _, title in headings}) == len(headings)
 
 
 def test_the_readme_leads_to_every_document() -> None:

@@ -199,6 +199,7 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
     [
         ([], "Give a URL such as ws://127.0.0.1:8000/ws/chat/, or --app."),
         (["localhost:8000"], "'localhost:8000' is no URL"),
+        (["--timeout", "1", "localhost:8000"], "'localhost:8000' is no URL"),
         (["ftp://localhost/"], "is no URL"),
         (["ws://localhost:99999/"], "is no URL"),
         (["ws://[::1/"], "is no URL"),

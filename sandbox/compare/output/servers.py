@@ -1,7 +1,6 @@
 """What the servers make of the same consumers, as docs/servers.md shows it."""
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from consumers.catalogue import CATALOGUE, Exhibit
 from sandbox.compare.differences import OF_SERVERS, SERVERS, Difference, declared
@@ -18,7 +17,10 @@ def as_page() -> str:
 
 
 def _page() -> Iterator[str]:
-    for group, probes in groupby(_probes(), key=lambda probe: probe.group):
+    groups: dict[str, list[Probe]] = {}
+    for probe in _probes():
+        groups.setdefault(probe.group, []).append(probe)
+    for group, probes in groups.items():
         yield f"\n### {group}\n"
         yield from table_head("", [server.title() for server in SERVERS] + ["why, and what to do"])
         alike: dict[tuple[object, ...], list[Probe]] = {}
