@@ -87,7 +87,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "exhibit": ("/exhibits/echo/json-websocket/", loaded),
     "wire": ("/exhibits/echo/json-websocket/", recorded),
     "upgrade-required": ("/echo/websocket/", loaded),
-    "not-found": ("/none/", loaded),
 }
 
 
