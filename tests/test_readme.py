@@ -106,6 +106,14 @@ def _link(path: str) -> str:
     return f"[`{'/'.join(Path(path).parts[1:])}`]({path})"
 
 
+def _questions(_: None) -> str:
+    """Have the table of the README, with links that work from docs/."""
+    _, _, rest = README.read_text().partition("## Questions\n\n")
+    table, _, _ = rest.partition("\n\n")
+    rows = table.replace("](docs/", "](").splitlines()
+    return "\n".join(row for row in rows if "(README.md)" not in row)
+
+
 def _editions(_: None) -> str:
     rows = [
         table_row(
@@ -195,6 +203,7 @@ GENERATED: dict[str, Callable[[Any], str]] = {
     "choices": _choices,
     "conditions": _conditions,
     "editions": _editions,
+    "questions": _questions,
     "matrix-line": _matrix,
     "seen": _seen,
     "lost": _lost,
