@@ -199,7 +199,6 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
     [
         ([], "Give a URL such as ws://127.0.0.1:8000/ws/chat/, or --app."),
         (["localhost:8000"], "'localhost:8000' is no URL"),
-        (["--timeout", "1", "localhost:8000"], "'localhost:8000' is no URL"),
         (["ftp://localhost/"], "is no URL"),
         (["ws://localhost:99999/"], "is no URL"),
         (["ws://[::1/"], "is no URL"),
@@ -216,6 +215,7 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
         (["ws://localhost/", "--path", "/ws/"], "--path goes with --app"),
         (["ws://localhost/", "--json", "/no/such/folder/r.json"], "cannot be written"),
         (["ws://localhost/", "--app", "a:b"], "Give a URL or --app, not both"),
+        (["--app", "a:b", "ws://localhost/"], "Give a URL or --app, not both"),
         (["--app", "a:b"], "give the --path of the consumer"),
         (["--app", "a b", "--path", "/"], "'a b' names no app"),
         (["--app", "a:b", "--path", "/", "--folder", "/no/such"], "/no/such is no folder"),
