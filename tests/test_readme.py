@@ -108,8 +108,7 @@ def _link(path: str) -> str:
 
 def _questions(_: None) -> str:
     """Have the table of the README, with links that work from docs/."""
-    _, _, rest = README.read_text().partition("## Questions\n\n")
-    table, _, _ = rest.partition("\n\n")
+    table = README.read_text().partition("## Questions\n\n")[2].partition("\n\n")[0]
     rows = table.replace("](docs/", "](").splitlines()
     return "\n".join(row for row in rows if "(README.md)" not in row)
 

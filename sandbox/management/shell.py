@@ -20,11 +20,11 @@ INTERRUPTED = 130
 
 
 class AnyOrderCommand(BaseCommand):
-    """A command whose options may come before what it works on, after it, or between."""
+    """A command whose options may come before its names, after them, or between."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Otherwise argparse takes what comes after an option for no positional argument.
+        # Otherwise argparse refuses a name after an option if there is one before it.
         parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign] # Django has no hook for the parser's class
         return parser
 

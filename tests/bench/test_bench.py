@@ -483,7 +483,6 @@ def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyP
     ("arguments", "complaint"),
     [
         (["no-such"], "no experiment, exhibit or edition 'no-such' to measure: choose from echo"),
-        (["--quick", "no-such"], "'no-such' to measure"),
         (["stall", "--quick", "no-such"], "'no-such' to measure"),
         (["tuned", "echo", "baseline"], "no experiment, exhibit or edition 'baseline'"),
         (["--rounds", "0"], "'0' is not a number over 0"),

@@ -215,7 +215,6 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
         (["ws://localhost/", "--path", "/ws/"], "--path goes with --app"),
         (["ws://localhost/", "--json", "/no/such/folder/r.json"], "cannot be written"),
         (["ws://localhost/", "--app", "a:b"], "Give a URL or --app, not both"),
-        (["--app", "a:b", "ws://localhost/"], "Give a URL or --app, not both"),
         (["--app", "a:b"], "give the --path of the consumer"),
         (["--app", "a b", "--path", "/"], "'a b' names no app"),
         (["--app", "a:b", "--path", "/", "--folder", "/no/such"], "/no/such is no folder"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,7 +20,7 @@ from sandbox.checkup.plan import CHECKS, plan
 from sandbox.checkup.report import Report
 from sandbox.checkup.run import deployed, run
 from sandbox.checkup.target import DEFAULT_REQUEST, Manner, Target, TargetError, cookies, header
-from sandbox.management.shell import INTERRUPTED, AnyOrderCommand, UsageError, check_writable
+from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
 from sandbox.processes.child import terminable
 from sandbox.processes.servers import ARGUMENTS
 
@@ -32,7 +32,7 @@ OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
 LONGEST_SECONDS = 60.0
 
 
-class Command(AnyOrderCommand):
+class Command(BaseCommand):
     requires_system_checks = ()  # it serves nothing of this project
     help = (
         "Check up on a WebSocket consumer of yours: what it does with bad input, who may open it, "
