@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import pytest
@@ -99,7 +98,7 @@ def _choices(_: None) -> str:
         for one in choices()
     ]
     head = table_head("you have", ["take, and copy", "its number", "its trap"])
-    return "\n".join([*head, *rows, "", fill(conditions(), 100)])
+    return "\n".join([*head, *rows, "", conditions()])
 
 
 def _link(path: str) -> str:
