@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from consumers.catalogue import CATALOGUE, Exhibit
 
@@ -79,6 +79,10 @@ class Choice:
     def consumer(self) -> str:
         """The class of Channels."""
         return self.exhibit.type if self.exhibit else self.without_url[0]
+
+    @property
+    def kind(self) -> Literal["sync", "async"]:
+        return "async" if self.consumer.startswith("Async") else "sync"
 
     @property
     def source(self) -> str:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("choose/", views.choose, name="choose"),
     path("", views.index, name="index"),
     path("matrix/", views.matrix, name="matrix"),
+    path("matrix/result.json", views.matrix_result, name="matrix-result"),
     path("race/", views.race, name="race"),
     path("stall/", views.stall, name="stall"),
     path("source/", views.source, name="source"),

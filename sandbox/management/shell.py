@@ -5,8 +5,9 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -18,6 +19,16 @@ USAGE = 2
 INTERRUPTED = 130
 
 
+class AnyOrderCommand(BaseCommand):
+    """A command whose options may come before its names, after them, or between."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Otherwise argparse refuses a name after an option if there is one before it.
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign] # Django has no hook for the parser's class
+        return parser
+
+
 class UsageError(CommandError):
     """The command cannot do this; the message says what it can do. The exit status is 2."""
 
@@ -26,10 +37,13 @@ class UsageError(CommandError):
 
 
 def check_writable(paths: Iterable[Path]) -> None:
-    """Raise UsageError for a path that cannot be written."""
+    """Raise UsageError for a path that cannot be written. Leaves no file that was not there."""
     for path in paths:
         try:
+            is_new = not (path.exists() or path.is_symlink())
             path.open("a").close()
+            if is_new:
+                path.unlink()
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
 

@@ -1,5 +1,6 @@
 """The requests that the page offers: the most instructive ones among the probes of ``compare``."""
 
+from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -54,6 +55,7 @@ def presets() -> list[Preset]:
     return offered
 
 
+@cache
 def reasons() -> dict[str, dict[str, str]]:
     """Why an exhibit's answer is declared to differ from the contract: by probe, by exhibit."""
     found: dict[str, dict[str, str]] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import cache
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -40,8 +41,9 @@ class Row(NamedTuple):
     changed: bool
 
 
+@cache
 def highlighted(file: str) -> list[Line]:
-    """Read a file, given from the project's root."""
+    """Read a file, given from the project's root. As the code that runs, it is read once."""
     lines = [Line([])]
     for kind, text in PythonLexer().get_tokens((settings.BASE_DIR / file).read_text()):
         for piece in text.splitlines(keepends=True):

@@ -511,6 +511,7 @@ def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyP
     ("arguments", "complaint"),
     [
         (["no-such"], "no experiment, exhibit or edition 'no-such' to measure: choose from echo"),
+        (["stall", "--quick", "no-such"], "'no-such' to measure"),
         (["tuned", "echo", "baseline"], "no experiment, exhibit or edition 'baseline'"),
         (["--rounds", "0"], "'0' is not a number over 0"),
         (["--payload", "65537"], "'65537' is not a number from 15 to 65536"),
@@ -524,6 +525,14 @@ def test_bad_usage_is_refused(arguments: list[str], complaint: str) -> None:
     """What cannot be measured is refused in a sentence, before anything starts."""
     with pytest.raises(CommandError, match=complaint):
         call_command("bench", *arguments)
+
+
+def test_a_run_that_is_refused_leaves_no_file(tmp_path: Path) -> None:
+    """A file is written at the end: if nothing runs, it is not there."""
+    file = tmp_path / "result.json"
+    with pytest.raises(CommandError, match="anatomy measures no exhibits"):
+        call_command("bench", "anatomy", "echo/websocket", "--json", str(file))
+    assert not file.exists()
 
 
 class SeventhRow(Row, frozen=True, kw_only=True):

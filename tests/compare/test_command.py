@@ -246,6 +246,7 @@ def test_a_declaration_that_no_longer_holds_is_seen(
     [
         (["ecko"], "'ecko'", "echo/json-websocket"),
         (["echo/carrier-pigeon"], "'echo/carrier-pigeon'", "tutorial"),
+        (["echo", "--probe", "null", "ecko"], "'ecko'", "echo/json-websocket"),
         (["--probe", "nil"], "'nil'", "null"),
         (["mirror", "--probe", "autobahn-8.*"], "'autobahn-8.*'", "autobahn-9.1.1"),
         (["--server", "nginx"], "'nginx'", "daphne, uvicorn, hypercorn, granian"),

@@ -61,6 +61,11 @@ def tried(page: Page) -> None:
     expect(page.get_by_role("list", name="What came back")).not_to_be_empty()
 
 
+def recorded(page: Page) -> None:
+    page.get_by_role("button", name="Connect and show").click()
+    expect(page.get_by_role("table", name="Frames")).to_be_visible()
+
+
 def loaded(page: Page) -> None:
     page.wait_for_timeout(500)
 
@@ -80,6 +85,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "docs": ("/docs/choosing/", loaded),
     "login": ("/login/", loaded),
     "exhibit": ("/exhibits/echo/json-websocket/", loaded),
+    "wire": ("/exhibits/echo/json-websocket/", recorded),
     "upgrade-required": ("/echo/websocket/", loaded),
 }
 

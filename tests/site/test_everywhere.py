@@ -27,6 +27,27 @@ PAGES = [
     "/docs/choosing/",
     "/login/",
 ]
+LONGEST_PAGE = 200_000
+"""Bytes of HTML: what is longer, a page loads once it is painted."""
+
+LINKS_IN_FRAME = 11
+"""Those that each page has: to skip, to the first page, the sections, the documentation."""
+# A radio button that is drawn by the text next to it has its outline there.
+OUTLINES = """() => {
+  const reached = [...document.querySelectorAll(
+    "a[href], button, input, select, textarea, summary, [tabindex]",
+  )].filter((one) => one.tabIndex >= 0 && !one.disabled && one.type !== "hidden")
+    .filter((one) => one.checkVisibility());
+  const isOutlined = (one) => {
+    const { opacity, outlineStyle } = getComputedStyle(one);
+    return opacity > 0 && outlineStyle !== "none";
+  };
+  const without = reached.filter((one) => {
+    one.focus();
+    return ![one, one.nextElementSibling].some((shown) => shown && isOutlined(shown));
+  });
+  return [reached.length, without.map((one) => one.outerHTML)];
+}"""
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -61,6 +82,16 @@ def test_the_first_tab_stop_skips_the_navigation(page: Page) -> None:
     expect(page.get_by_label("Left")).to_be_focused()
 
 
+def test_the_keyboard_shows_where_it_is(page: Page) -> None:
+    """Whatever the keyboard can reach has an outline while it has the focus."""
+    for path in PAGES:
+        page.goto(path)
+        page.keyboard.press("Tab")  # from now on the focus is the keyboard's
+        reached, without = page.evaluate(OUTLINES)
+        assert reached > LINKS_IN_FRAME
+        assert (path, without) == (path, [])
+
+
 @pytest.mark.parametrize("path", PAGES[:-2])
 def test_each_section_says_what_to_look_at(site: Server, path: str) -> None:
     """Below its title each section has one sentence that says what to look at."""
@@ -70,10 +101,12 @@ def test_each_section_says_what_to_look_at(site: Server, path: str) -> None:
     assert ". " not in sentence
 
 
-@pytest.mark.parametrize("path", ["/", PAGES[1], "/matrix/", "/rooms/"])
+@pytest.mark.parametrize("path", PAGES)
 def test_nothing_delays_the_first_paint_but_styles(page: Page, path: str) -> None:
-    """Before a page is painted, only its style sheets are loaded, and all are of this site."""
+    """A page is short, only its style sheets are loaded before it is painted, all of this site."""
     page.goto(path, wait_until="load")
+    size = page.evaluate("performance.getEntriesByType('navigation')[0].decodedBodySize")
+    assert size < LONGEST_PAGE
     resources = page.evaluate("performance.getEntriesByType('resource')")
     blocking = [one["name"] for one in resources if one["renderBlockingStatus"] == "blocking"]
     assert 1 <= len(blocking) <= 2

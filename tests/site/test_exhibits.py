@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from consumers.catalogue import CATALOGUE, Exhibit, exhibits
-from sandbox.processes.servers import Server
+from sandbox.processes.servers import ROOT, Server
 
 ECHO = list(exhibits("echo"))
 WEBSOCKETS = [exhibit for exhibit in ECHO if exhibit.protocol == "websocket"]
@@ -41,6 +41,17 @@ def test_the_console_snippet_gets_the_echo(page: Page, exhibit: Exhibit) -> None
     with page.expect_console_message() as console:
         page.evaluate(f"async () => {{ {snippet} }}")
     assert console.value.text == REPLY
+
+
+def test_the_tutorials_own_snippet_gets_its_echo(page: Page) -> None:
+    """The snippet of docs/README.md, on any page of this site, prints the message it has sent."""
+    (snippet,) = re.findall(
+        r"```js\n(.*?)```", (ROOT / "docs" / "README.md").read_text(), re.DOTALL
+    )
+    page.goto("/login/")
+    with page.expect_console_message() as console:
+        page.evaluate(f"() => {{ {snippet} }}")
+    assert console.value.args[0].json_value() == {"message": "nuestro mensaje"}
 
 
 def test_curl_gets_the_echo(page: Page) -> None:

@@ -19,6 +19,7 @@ from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
 from sandbox.processes.servers import Server
 from tests.compare.test_against import changed_by_hand
+from tests.support.browser import BrowserErrors
 
 CELL = "cell=close-answer&of=echo%2Fwebsocket&on=uvicorn"
 
@@ -151,6 +152,21 @@ def test_everything_fits_a_phone(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 400
 
 
+def test_cells_that_cannot_be_loaded_are_missed_in_a_sentence(
+    page: Page, browser_errors: BrowserErrors
+) -> None:
+    """If the cells do not come, the page says so; overview and notes are there all the same."""
+    browser_errors.expect("result.json", "JSON")
+    page.route("**/result.json", lambda route: route.fulfill(status=503, body="busy"))
+    page.goto("/matrix/")
+    expect(page.locator("#found")).to_have_text(
+        "The cells could not be loaded. Load the page again."
+    )
+    expect(page.locator(".overview tbody tr")).to_have_count(len(committed()["editions"]))
+    expect(page.locator(".notes li").first).to_be_visible()
+    page.unroute("**/result.json")
+
+
 def test_without_javascript_the_differences_can_be_read(browser: Browser, site: Server) -> None:
     """A browser without scripts shows how many differ where, and each note with its probes."""
     with browser.new_context(base_url=site.url, java_script_enabled=False) as context:
@@ -187,6 +203,7 @@ def test_a_report_is_the_same_page(tab: Page, report: Report, tmp_path: Path) ->
     expect(tab.locator("#cell-where")).to_have_text(re.compile(r"^tutorial/\S+ on daphne$"))
     expect(tab.locator("#cell-log tbody tr").first).to_contain_text("handshake")
     assert "cell=nan" in tab.url
+    assert tab.evaluate("performance.getEntriesByType('resource').length") == 0
     assert Axe().run(tab).violations_count == 0
 
 

@@ -7,6 +7,7 @@ from django.template.loader import render_to_string
 from sandbox.checkup.check import GRADES, Finding
 from sandbox.checkup.output.words import found_in_words, habits, heading, reason, why
 from sandbox.checkup.report import Report
+from sandbox.compare.output.html import inlined
 from sandbox.processes.machine import machine, versions
 
 
@@ -16,6 +17,7 @@ def as_html(report: Report) -> str:
         "checkup/output/report.html",
         {
             "report": report,
+            "style": inlined("site/style.css"),
             "count": [(grade, report.count[grade]) for grade in GRADES if report.count[grade]],
             "versions": versions(),
             "machine": machine(),

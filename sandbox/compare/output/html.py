@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from sandbox.compare.engine import Verdict
-from sandbox.compare.output.matrix import cells, document, is_another
+from sandbox.compare.output.matrix import cells, document, other_cells
 from sandbox.compare.report import LEGEND, Report
 
 Document: TypeAlias = Mapping[str, Any]
@@ -26,8 +26,8 @@ def as_html(report: Report) -> str:
         "compare/output/report.html",
         {
             **context(result),
-            "styles": [_inlined("site/style.css"), _inlined("compare/matrix.css")],
-            "scripts": [_inlined("compare/matrix.js"), _inlined("site/copy.js")],
+            "styles": [inlined("site/style.css"), inlined("compare/matrix.css")],
+            "scripts": [inlined("compare/matrix.js"), inlined("site/copy.js")],
         },
     )
 
@@ -47,7 +47,7 @@ def context(result: Document) -> dict[str, Any]:
     }
 
 
-def _inlined(name: str) -> SafeString:
+def inlined(name: str) -> SafeString:
     """Return a static file of this project, which closes no element of the page."""
     text = Path(find(name) or name).read_text()
     assert "</" not in text  # noqa: S101 # a promise of the files, that tests keep
@@ -64,20 +64,14 @@ def _overview(result: Document) -> list[Any]:
 
     By server, and then by environment: what is not as in the one that the servers run in here.
     """
-    servers = {one["name"]: (one["server"], one["environment"]) for one in result["targets"]}
-    here = {
-        (servers[target][0], exhibit, probe["id"]): outcome
-        for target, exhibit, probe, outcome in cells(result)
-        if not servers[target][1]
-    }
+    here = {one["name"]: one["server"] for one in result["targets"] if not one["environment"]}
     found: dict[tuple[str, str, str], set[str]] = {}
-    for target, exhibit, probe, outcome in cells(result):
-        server, environment = servers[target]
-        edition = exhibit.partition("/")[0]
-        if not environment:
-            found.setdefault((edition, server, outcome["verdict"]), set()).add(probe["id"])
-        elif is_another(outcome, here.get((server, exhibit, probe["id"]), outcome)):
-            found.setdefault((edition, environment, ""), set()).add(probe["id"])
+    for target, exhibit, probe, outcome in cells(result, "declared", "differs"):
+        if target in here:
+            key = exhibit.partition("/")[0], here[target], outcome["verdict"]
+            found.setdefault(key, set()).add(probe["id"])
+    for environment, exhibit, probe_id in other_cells(result):
+        found.setdefault((exhibit.partition("/")[0], environment, ""), set()).add(probe_id)
 
     def number(edition: str, column: str, verdict: str) -> int:
         return len(found.get((edition, column, verdict), ()))
@@ -87,8 +81,7 @@ def _overview(result: Document) -> list[Any]:
             edition,
             [
                 (server, number(name, server, "declared"), number(name, server, "differs"))
-                for server, environment in servers.values()
-                if not environment
+                for server in here.values()
             ],
             [(one, number(name, one, "")) for one in _environments(result)],
         )
@@ -100,11 +93,10 @@ def _overview(result: Document) -> list[Any]:
 def _notes(result: Document) -> list[Any]:
     """Return each declared difference: its link, where it is, which probes show it, and how."""
     notes = [((reason, link), {}, {}, {}, {}) for reason, link in _reasons(result)]  # type: ignore[var-annotated] # as below
-    for target, exhibit, probe, outcome in cells(result):
-        if "note" in outcome:
-            _, editions, targets, probes, seen = notes[outcome["note"] - 1]
-            editions[exhibit.partition("/")[0]] = targets[target] = None
-            probes[probe["id"]] = seen[outcome["seen"]] = None
+    for target, exhibit, probe, outcome in cells(result, "declared"):
+        _, editions, targets, probes, seen = notes[outcome["note"] - 1]
+        editions[exhibit.partition("/")[0]] = targets[target] = None
+        probes[probe["id"]] = seen[outcome["seen"]] = None
     return [(*reason, *map(list, found)) for reason, *found in notes]
 
 

@@ -228,14 +228,44 @@ def is_another(outcome: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return any(outcome.get(name) != other.get(name) for name in ("verdict", "sum"))
 
 
-def cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Yield server, exhibit, probe and outcome of each cell of a document."""
+def cells(
+    result: Mapping[str, Any], *verdicts: str
+) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Yield server, exhibit, probe and outcome of each cell of a document, or of some verdicts."""
+    targets = [target["name"] for target in result["targets"]]
+    for probe in result["probes"]:
+        outcomes = {
+            numeral: outcome
+            for numeral, outcome in zip(NUMERALS, probe["outcomes"], strict=False)
+            if not verdicts or outcome["verdict"] in verdicts
+        }
+        for target, row in zip(targets, probe["cells"], strict=True):
+            for exhibit, numeral in zip(result["exhibits"], row, strict=True):
+                if numeral in outcomes:
+                    yield target, exhibit, probe, outcomes[numeral]
+
+
+def other_cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield environment, exhibit and probe of each cell that shows something else there than here.
+
+    Most rows are the same in both: they are compared as a whole first.
+    """
+    here = {
+        one["server"]: place
+        for place, one in enumerate(result["targets"])
+        if not one["environment"]
+    }
     for probe in result["probes"]:
         for target, row in zip(result["targets"], probe["cells"], strict=True):
-            for exhibit, numeral in zip(result["exhibits"], row, strict=True):
-                if numeral != NOT_ASKED:
-                    outcome = probe["outcomes"][NUMERALS.index(numeral)]
-                    yield target["name"], exhibit, probe, outcome
+            usual = probe["cells"][here[target["server"]]]
+            if row == usual:
+                continue
+            for exhibit, *numerals in zip(result["exhibits"], row, usual, strict=True):
+                if NOT_ASKED in numerals:
+                    continue
+                one, other = (probe["outcomes"][NUMERALS.index(it)] for it in numerals)
+                if is_another(one, other):
+                    yield target["environment"], exhibit, probe["id"]
 
 
 def outdated(result: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.core.management.base import BaseCommand
 from rich.console import Console
 
 from sandbox.bench.exhibits import BY_ID, find, group
@@ -16,6 +15,7 @@ from sandbox.compare import brokers
 from sandbox.management.shell import (
     FAILED,
     INTERRUPTED,
+    AnyOrderCommand,
     UsageError,
     add_with,
     check_folder,
@@ -60,7 +60,7 @@ def payload(text: str) -> int:
     return size
 
 
-class Command(BaseCommand):
+class Command(AnyOrderCommand):
     help = (
         "Measure what each consumer type costs. Each exhibit is measured in turns with the "
         "baseline, a bare ASGI callable: the most that a consumer can reach on that server."

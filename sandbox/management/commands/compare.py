@@ -7,7 +7,7 @@ from fnmatch import filter as filter_names
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -27,6 +27,7 @@ from sandbox.compare.report import Report
 from sandbox.compare.run import UnreachableError, deployed, run, started
 from sandbox.management.shell import (
     INTERRUPTED,
+    AnyOrderCommand,
     UsageError,
     add_with,
     check_writable,
@@ -43,7 +44,7 @@ OUTPUTS: dict[str, tuple[Callable[[Report], str], str]] = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnyOrderCommand):
     # The others import the URLs; where that fails, the log of the server says more.
     requires_system_checks = ("redis",)
     help = (

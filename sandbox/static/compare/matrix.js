@@ -1,7 +1,9 @@
 // The matrix: filters and cells of a result, both in the address (behind #, so that a report that is
 // a file on a disk has them as well).
 
-const result = JSON.parse(document.querySelector("#result").textContent);
+document.querySelector("#scriptless").remove();
+const message = document.querySelector("#found");
+const result = await load();
 const NUMERALS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const SIGNS = { same: "✓", differs: "✗", "n/a": "-" };
 const DIFFERENT = ["declared", "differs"];
@@ -14,6 +16,19 @@ const here = new Map(result.targets.filter(({ environment }) => !environment).ma
 const editions = result.editions.map(({ name }) => name);
 const probes = new Map(result.probes.map((probe) => [probe.id, probe]));
 const changes = new Map((result.changes?.rows ?? []).flatMap((row) => row.places.map((place) => [String(place), row])));
+
+// A report has its result in itself. The site's page loads its own only now that it can be painted.
+async function load() {
+  const inPage = document.querySelector("#result");
+  if (inPage) return JSON.parse(inPage.textContent);
+  message.textContent = "The cells are being loaded …";
+  try {
+    return await (await fetch("result.json")).json();
+  } catch (error) {
+    message.textContent = "The cells could not be loaded. Load the page again.";
+    throw error;
+  }
+}
 
 // What the address says, and what of it makes no sense.
 function fromAddress() {
@@ -245,7 +260,7 @@ function show() {
       : `No probe ${{ "": "differs", changed: "changed", versions: "shows something else with other versions" }[state.show] ?? "is"} here${state.word || state.group ? " with this filter" : state.show ? "" : ": every cell is as the contract says"}.`;
     show.last = key;
   }
-  document.querySelector("#found").textContent = [...unknown, show.said].join(" ");
+  message.textContent = [...unknown, show.said].join(" ");
   if (cell) showCell(cell);
   else if (dialog.open) dialog.close();
 }
@@ -307,7 +322,6 @@ tables.addEventListener("keydown", (event) => {
   focusOn(next);
 });
 
-document.querySelector("#scriptless").remove();
 form.hidden = false;
 document.querySelector("#keys").hidden = false;
 show();
