@@ -19,6 +19,10 @@ SERVER, CONNECTIONS, PAYLOAD_BYTES, MEMBERS = "daphne", 32, 32, 50
 ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
 ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
 TOPICS = "routing/topics.py"
+WEBSOCKET = (ISOLATION, ENDING, ORIGIN)
+"""In front of every WebSocket: without ENDING it may not learn of its end, without ORIGIN any page
+may open it."""
+ROOM = (ISOLATION, BACKPRESSURE, ENDING, ORIGIN)
 IF_BLOCKS = (
     "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
     "all else that blocks into database_sync_to_async or sync_to_async."
@@ -189,7 +193,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/async-websocket",
             "Both sides send at any time; your code never blocks",
-            (ISOLATION,),
+            WEBSOCKET,
             f"{measured.echoes('echo/async-websocket')} echoes a second",
             "One call that blocks stops every connection of the process.",
             "docs/choosing.md#which-connections-wait-while-one-blocks",
@@ -198,7 +202,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/websocket",
             "Both sides send at any time; your code blocks: the ORM, requests, files",
-            (ISOLATION,),
+            WEBSOCKET,
             f"{measured.echoes('echo/websocket')} echoes a second",
             "Without `isolation.py`, one that blocks for a second delays all others by "
             f"{measured.added_by('stock/websocket', 'stock/async-websocket')}.",
@@ -208,8 +212,8 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "rooms/async-websocket",
             "Clients talk to each other; your code never blocks",
-            (ISOLATION, BACKPRESSURE),
-            f"{measured.deliveries('rooms/async-websocket')} messages a second reach a room of "
+            ROOM,
+            f"{measured.deliveries('rooms/async-websocket')} deliveries a second in a room of "
             f"{MEMBERS}",
             "A client whose connection drops misses messages: "
             f"{measured.lost('rooms/async-websocket', 'drops')}.",
@@ -219,8 +223,8 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "rooms/websocket",
             "Clients talk to each other; your code blocks",
-            (ISOLATION, BACKPRESSURE),
-            f"{measured.deliveries('rooms/websocket')} messages a second reach a room of {MEMBERS}",
+            ROOM,
+            f"{measured.deliveries('rooms/websocket')} deliveries a second in a room of {MEMBERS}",
             "While its handler blocks, a member receives nothing; over 500 messages it loses some.",
             "docs/rooms.md",
             (blocks | room,),
@@ -228,7 +232,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "history/async-websocket",
             "Clients talk to each other, and get what they missed; your code never blocks",
-            (ISOLATION, BACKPRESSURE),
+            ROOM,
             f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
             "Each message is written to the database before it is sent.",
             "docs/rooms.md#a-room-that-remembers",
@@ -237,7 +241,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "history/websocket",
             "Clients talk to each other, and get what they missed; your code blocks",
-            (ISOLATION, BACKPRESSURE),
+            ROOM,
             f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
             "A process holds up to `SYNC_THREADS` database connections: one for each thread.",
             "docs/database.md#connections",
@@ -246,9 +250,9 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "rooms/async-http",
             "Clients only listen, or post now and then: notifications, progress",
-            (ISOLATION, BACKPRESSURE, ENDING, ORIGIN),
-            f"{measured.lost('rooms/async-http', 'no fault')} lost while connected",
-            "Channels ends the stream when `handle` returns: use `http_request` instead.",
+            ROOM,
+            f"{measured.lost('rooms/async-http', 'drops')} lost, with connections that drop",
+            "Channels ends the stream when `handle` returns: override `http_request`, as here.",
             "docs/rooms.md#event-streams",
             (
                 anyone | {"others": {"no", "yes"}, "listens": {"yes"}},
@@ -259,7 +263,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "history/async-http",
             "Clients only listen, or post now and then, and get what they missed",
-            (ISOLATION, BACKPRESSURE, ENDING, ORIGIN),
+            ROOM,
             f"{measured.lost('history/async-http', 'drops')} lost, with connections that drop",
             "An `EventSource` sends `Last-Event-ID` by itself; other clients have to.",
             "docs/rooms.md#a-room-that-remembers",
@@ -311,7 +315,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/async-json-websocket",
             "You want hooks that decode and encode JSON",
-            (ISOLATION,),
+            WEBSOCKET,
             f"{measured.echoes('echo/async-json-websocket')} echoes a second",
             "By default bad input, binary and empty messages end the connection.",
             "docs/choosing.md#the-five-types",
@@ -319,7 +323,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "tuned/async-websocket",
             "Channels' own cost for each message matters",
-            (ISOLATION,),
+            WEBSOCKET,
             f"{measured.echoes('tuned/async-websocket')} echoes a second",
             "Each mixin gives something up, and says what.",
             "docs/anatomy.md",
