@@ -25,10 +25,12 @@ from sandbox.bench.traffic import KINDS, Client
 from sandbox.processes.migration import migrate
 from sandbox.processes.server_log import ServerLog, is_ours
 from sandbox.processes.servers import Server
+from sandbox.wire import websocket
 
 ALL = "traffic of every kind"
 CLIENTS = 16
 """At once, each of its own kind."""
+TUNED = "/tuned/websocket/"
 PERIODS = 30
 """Of a run. Each ends with a rest: no client is connected, and what is left can be compared."""
 SHORTEST_PERIOD = 4.0
@@ -224,15 +226,24 @@ class Run:
             await asyncio.sleep(0)
 
     async def fill_threads(self) -> None:
-        """Have the server start all threads that it will ever need for synchronous code."""
+        """Have the server start all threads that it will ever need for synchronous code.
+
+        They are those of the pool, and those of `tuned`: one for each client whose handler waits.
+        """
 
         async def wait(number: int) -> None:
             client = Client(self.server.url, f"soak-{number}", Random(number))  # noqa: S311 # no secret
             async with asyncio.timeout(REST_SECONDS):
                 await KINDS["bad requests"](client)
 
+        async def block() -> None:
+            async with asyncio.timeout(REST_SECONDS), websocket(self.server.url + TUNED) as one:
+                await one.send('{"message":1,"delay":1}')
+                await one.receive()
+
         with suppress(Exception):  # the run itself will say what is wrong
             await asyncio.gather(*(wait(number) for number in range(2 * SYNC_THREADS)))
+            await asyncio.gather(*(block() for _ in range(CLIENTS)))
 
     async def fill_memory(self, clients: Sequence[Client]) -> None:
         """Have the server hold what none reads, for all clients at once and more than once.
