@@ -43,7 +43,7 @@ def render(report: Report) -> str:
             "",
             *(f"| {' | '.join(cells)} |" for cells in table),
             "",
-            f"A run of `manage.py bench soak` for each server: {lasted}, {report.started[:10]}, {made_with}.",
+            f"Runs of `manage.py bench soak`: {lasted}, {report.started[:10]}, {made_with}.",
             "",
         ]
     )
