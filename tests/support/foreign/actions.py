@@ -1,11 +1,13 @@
 """Consumers that choose what to do by a member of the message.
 
-``actions`` answers each message that it cannot use with an error, as chanx does; ``commands``
-catches its own errors only, and ignores a command that it does not know, as the multichat example
-of Channels does.
+``actions`` answers each message that it cannot use with an error, as chanx does. It takes its time,
+so that a client that vanishes at once has left before its reply is sent. ``commands`` catches its
+own errors only, and ignores a command that it does not know, as the multichat example of Channels
+does.
 """
 
 import json
+from asyncio import sleep
 from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
@@ -28,6 +30,7 @@ class ActionConsumer(AsyncWebsocketConsumer):
             if action == "ping":
                 reply: dict[str, Any] = {"action": "pong"}
             elif action == "chat" and isinstance(message, str):
+                await sleep(0.005)
                 reply = {"action": "chat", "payload": {"message": f"Reply: {message}"}}
             else:
                 reply = {"action": "error", "payload": "unknown action"}
