@@ -62,36 +62,35 @@ def main() -> None:
 
 def render(text: str, report: Report) -> str:
     """Return a document with all its figures. Raises KeyError if something was not measured."""
+    devices_report = from_json(OF_DEVICES.read_bytes())
 
-    def written(section: str) -> str:
-        of_devices = section == "devices"
-        return SECTIONS[section](from_json(OF_DEVICES.read_bytes()) if of_devices else report)
+    def replaced(mark: re.Match[str]) -> str:
+        of_devices = mark["section"] == "devices"
+        return (
+            mark[1] + mark[2] + section(mark["section"], devices_report if of_devices else report)
+        )
 
-    return MARKED.sub(lambda it: f"{it[1]}{it[2]}{written(it['section'])}", text)
-
-
-def costs(report: Report) -> str:
-    """Say in Markdown what each type can do. Raises KeyError if something was not measured."""
-    return "\n".join([*_short_table(report), *_short_made_with(report)])
+    return MARKED.sub(replaced, text)
 
 
-def stall(report: Report) -> str:
-    """Say in Markdown who waits for whom. Raises KeyError if something was not measured."""
-    return "\n".join(_stalled(report))
+def section(name: str, report: Report) -> str:
+    """Return a section in Markdown. Raises KeyError if something was not measured."""
+    return "\n".join(SECTIONS[name](report))
 
 
-def isolation(report: Report) -> str:
-    """Say in Markdown what isolation costs. Raises KeyError if something was not measured."""
-    return "\n".join(_price(report))
+def costs(report: Report) -> Iterator[str]:
+    """Say in Markdown what each type can do."""
+    yield from _short_table(report)
+    yield from _short_made_with(report)
 
 
-def polling(report: Report) -> str:
-    """Say in Markdown what polling costs. Raises KeyError if something was not measured."""
+def polling(report: Report) -> Iterator[str]:
+    """Say in Markdown what polling costs."""
     server = report.servers[0].name
     found = _Found(report, server)
     microseconds = found.echo["echo/async-http"].cpu_microseconds.median
     mib = found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024
-    text = _wrapped(
+    yield _wrapped(
         f"""**Polling** is single requests again and again. Each takes {rough(microseconds)}
         microseconds of the server's processor, also if nothing is new: {POLLING:,} clients that ask
         once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and hear of news half
@@ -99,54 +98,30 @@ def polling(report: Report) -> str:
         and {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
         {server.capitalize()}, on connections that are open already.)"""
     )
-    return f"{text}\n"
+    yield ""
 
 
-def memory(report: Report) -> str:
-    """Say in Markdown what idle connections hold. Raises KeyError if it was not measured."""
-    return "\n".join(_idle(report))
-
-
-def layers(report: Report) -> str:
-    """Say in Markdown what a layer costs. Raises KeyError if it was not measured."""
-    return "\n".join(_through_layers(report))
-
-
-def devices(report: Report) -> str:
-    """Say in Markdown what devices cost. Raises KeyError if something was not measured."""
-    return "\n".join(_of_devices(report))
-
-
-def servers(report: Report) -> str:
-    """Say in Markdown what each server can do. Raises KeyError if something was not measured."""
-    return "\n".join(_by_server(report))
-
-
-def when(report: Report) -> str:
-    """Say in Markdown when a device is better off with MQTT. Raises KeyError."""
+def when(report: Report) -> Iterator[str]:
+    """Say in Markdown when a device is better off with MQTT."""
     server = report.servers[0].name
     found = _Found(report, server)
     of_devices = _Found(from_json(OF_DEVICES.read_bytes()), "mosquitto")
     device, socket = "mqtt/async-qos1", "echo/async-websocket"
-    text = _wrapped(
+    yield _wrapped(
         f"""An idle device takes {of_devices.idle[device].kib_each.median:.1f} KiB, an idle
         WebSocket {found.idle[socket].kib_each.median:.0f}. At QoS 1 devices get
         {rough(of_devices.echo[device].per_second.median)} echoes a second, WebSockets
         {rough(found.echo[socket].per_second.median)} on {server.capitalize()}; but the broker takes
         a part of a second core for it."""
     )
-    return f"{text}\n"
+    yield ""
 
 
-def ways(report: Report) -> str:
-    """Compare in Markdown how a client can be spoken to. Raises KeyError as the others do."""
-    devices, streams = (from_json(path.read_bytes()) for path in (OF_DEVICES, OF_STREAMS))
-    return "\n".join(_of_ways(report, devices, streams))
-
-
-def details(report: Report) -> str:
-    """Say in Markdown all that was found. Raises KeyError if something was not measured."""
-    return "\n".join([*_advice(report), *_tables(report), *_made_with(report)])
+def details(report: Report) -> Iterator[str]:
+    """Say in Markdown all that was found."""
+    yield from _advice(report)
+    yield from _tables(report)
+    yield from _made_with(report)
 
 
 class _Found:
@@ -259,8 +234,11 @@ def _added(added: Spread) -> str:
     return f"adds nothing that this machine can show ({ranged})"
 
 
-def _idle(report: Report) -> Iterator[str]:
-    """Have a row for each exhibit, and one for compression, a column for each server."""
+def memory(report: Report) -> Iterator[str]:
+    """Say in Markdown what idle connections hold.
+
+    Have a row for each exhibit, and one for compression, a column for each server.
+    """
     rows: list[ConnectionsRow] = report.results["connections"]
     found: dict[str, dict[str, float]] = {}
     for row in rows:
@@ -281,8 +259,11 @@ def _idle(report: Report) -> Iterator[str]:
     yield f"Measured on {report.started[:10]}, {report.machine['cores']} cores.\n"
 
 
-def _through_layers(report: Report) -> Iterator[str]:
-    """Have a row for each layer and number of processes, a column for each type."""
+def layers(report: Report) -> Iterator[str]:
+    """Say in Markdown what a layer costs.
+
+    Have a row for each layer and number of processes, a column for each type.
+    """
     server = report.servers[0].name
     rows: list[FanoutRow] = report.results["fanout"]
     found = {
@@ -307,8 +288,11 @@ def _through_layers(report: Report) -> Iterator[str]:
     )
 
 
-def _of_devices(report: Report) -> Iterator[str]:
-    """Have a row for each type and QoS."""
+def devices(report: Report) -> Iterator[str]:
+    """Say in Markdown what devices cost.
+
+    Have a row for each type and QoS.
+    """
     connections: list[ConnectionsRow] = report.results["connections"]
     idle = {row.exhibit: row for row in connections}
     echo: list[EchoRow] = report.results["echo"]
@@ -341,8 +325,11 @@ def _of_devices(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _by_server(report: Report) -> Iterator[str]:
-    """Have a column for each server of this project, also where nothing was measured."""
+def servers(report: Report) -> Iterator[str]:
+    """Say in Markdown what each server can do.
+
+    Have a column for each server of this project, also where nothing was measured.
+    """
     found = {server.name: _Found(report, server.name) for server in report.servers}
 
     def row(name: str, cell: Callable[[_Found], str]) -> tuple[str, list[str]]:
@@ -366,8 +353,12 @@ def _per_second_of(slug: str) -> Callable[[_Found], str]:
     return lambda found: found.per_second(f"echo/{slug}")
 
 
-def _of_ways(report: Report, devices: Report, streams: Report) -> Iterator[str]:
-    """Have a row for each protocol, and for each server that speaks it."""
+def ways(report: Report) -> Iterator[str]:
+    """Compare in Markdown how a client can be spoken to.
+
+    Have a row for each protocol, and for each server that speaks it.
+    """
+    devices, streams = (from_json(path.read_bytes()) for path in (OF_DEVICES, OF_STREAMS))
     broker = devices.servers[0].name
     qos0, qos1 = (_found(devices, "echo", broker, f"mqtt/async-qos{qos}") for qos in (0, 1))
     rows = [
@@ -470,8 +461,11 @@ def _wrapped(text: str, indent: str = "") -> str:
     return fill(words, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _stalled(report: Report) -> Iterator[str]:
-    """Have a column without isolation and one with it, and a row for each type that may wait."""
+def stall(report: Report) -> Iterator[str]:
+    """Say in Markdown who waits for whom.
+
+    Have a column without isolation and one with it, and a row for each type that may wait.
+    """
     server = report.servers[0].name
     found = _Found(report, server)
     stalled, of = found.stalled_by("stock/websocket")
@@ -503,8 +497,11 @@ def _milliseconds(row: StallRow) -> str:
     return f"{added.median:+,.0f} ({added.low:+,.0f} to {added.high:+,.0f})"
 
 
-def _price(report: Report) -> Iterator[str]:
-    """Have a row for each type: its rate without isolation and with it, and what lies between."""
+def isolation(report: Report) -> Iterator[str]:
+    """Say in Markdown what isolation costs.
+
+    Have a row for each type: its rate without isolation and with it, and what lies between.
+    """
     server = report.servers[0].name
     found = _Found(report, server)
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
@@ -661,7 +658,7 @@ def _noise(report: Report) -> str:
     return " and ".join(ranges)
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Report], Iterator[str]]] = {
     "costs": costs,
     "stall": stall,
     "isolation": isolation,
@@ -674,7 +671,7 @@ SECTIONS = {
     "ways": ways,
     "details": details,
 }
-"""By the name that stands in the mark of a document."""
+"""What gives the lines of each, by the name that stands in the mark of a document."""
 
 
 if __name__ == "__main__":

@@ -18,15 +18,8 @@ from sandbox.bench.figures import (
     RESULTS,
     SECTIONS,
     TYPES,
-    costs,
-    details,
-    isolation,
-    layers,
-    memory,
-    polling,
     render,
-    servers,
-    stall,
+    section,
 )
 from sandbox.bench.output.json import from_json
 from sandbox.bench.report import Report, Server
@@ -99,7 +92,7 @@ def made_up() -> Report:
 
 
 def written(report: Report) -> str:
-    return " ".join(details(report).split())
+    return " ".join(section("details", report).split())
 
 
 def test_the_documents_show_the_committed_figures() -> None:
@@ -136,7 +129,7 @@ def test_protocols_are_compared_by_what_was_measured(
     other.write_text(re.sub(r'"median":[^,]+', '"median":7654.321', path.read_text()))
     monkeypatch.setattr(figures, results, other)
 
-    text = figures.ways(from_json(RESULTS.read_bytes()))
+    text = section("ways", from_json(RESULTS.read_bytes()))
 
     assert len(re.findall(r"\| (7,700|7654\.3) \(", text)) == cells
 
@@ -171,7 +164,7 @@ def test_rooms_are_compared_by_the_same_rule() -> None:
 
 def test_the_figures_that_decide_are_in_one_table() -> None:
     """The table of the costs has echo and tuned on each server, with their rooms."""
-    text = " ".join(costs(made_up()).split())
+    text = " ".join(section("costs", made_up()).split())
 
     assert "| | Daphne, `echo` | Daphne, `tuned` |" in text
     assert "| `WebsocketConsumer` | 1,000, 0.30 (0.27-0.33) | 16,000, 0.90 (0.81-0.99) |" in text
@@ -183,7 +176,7 @@ def test_the_figures_that_decide_are_in_one_table() -> None:
 
 def test_who_waits_is_what_was_measured() -> None:
     """A table says what each type waits for a sync consumer, isolated and not."""
-    text = " ".join(stall(made_up()).split())
+    text = " ".join(section("stall", made_up()).split())
 
     assert "| `AsyncWebsocketConsumer` | +900 (+880 to +950) | +1 (-3 to +7) |" in text
     assert "delayed 19 of them by half a second or more in every round" in text
@@ -191,7 +184,7 @@ def test_who_waits_is_what_was_measured() -> None:
 
 def test_the_price_of_isolation_is_what_was_measured() -> None:
     """A table has each type without isolation, and with it."""
-    text = " ".join(isolation(made_up()).split())
+    text = " ".join(section("isolation", made_up()).split())
 
     assert (
         "| `WebsocketConsumer` | 11,000 (9,900 to 12,000) | 1,000 (900 to 1,100) "
@@ -202,7 +195,7 @@ def test_the_price_of_isolation_is_what_was_measured() -> None:
 
 def test_each_layer_has_the_rate_that_was_measured() -> None:
     """A table has a row for each layer, with the rooms of both types."""
-    text = layers(made_up())
+    text = section("layers", made_up())
 
     assert "| in memory, 1 process | 10,000 (9,000 to 11,000) | 10,000 (9,000 to 11,000) |" in text
 
@@ -210,15 +203,15 @@ def test_each_layer_has_the_rate_that_was_measured() -> None:
 def test_what_isolation_slows_down_is_named() -> None:
     """The answer says which types are slower or faster isolated, if that is more than noise."""
     report = made_up()
-    assert isolation(report).startswith("\nNo speed that can be measured here.")
+    assert section("isolation", report).startswith("\nNo speed that can be measured here.")
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
 
-    assert isolation(report).startswith("\nIt slows down `WebsocketConsumer`.")
+    assert section("isolation", report).startswith("\nIt slows down `WebsocketConsumer`.")
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.5, 0.45, 0.6))
 
-    assert " measured here; it speeds up `WebsocketConsumer`." in isolation(report)
+    assert " measured here; it speeds up `WebsocketConsumer`." in section("isolation", report)
 
 
 def test_idle_memory_is_what_was_measured() -> None:
@@ -226,7 +219,7 @@ def test_idle_memory_is_what_was_measured() -> None:
     report = made_up()
     report.servers.append(Server("uvicorn", "0.54.0"))
 
-    lines = [line for line in memory(report).splitlines() if line.startswith("| `")]
+    lines = [line for line in section("memory", report).splitlines() if line.startswith("| `")]
 
     assert lines == [
         "| `echo/async-websocket` | 27 | - |",
@@ -237,7 +230,7 @@ def test_idle_memory_is_what_was_measured() -> None:
 
 def test_a_server_that_was_not_measured_is_named() -> None:
     """A table has a column for each server, also where there is no figure."""
-    text = servers(made_up())
+    text = section("servers", made_up())
 
     assert "| | Daphne | Uvicorn | Hypercorn | Granian |" in text
     assert (
@@ -248,7 +241,7 @@ def test_a_server_that_was_not_measured_is_named() -> None:
 
 def test_what_polling_costs_is_computed_from_one_request() -> None:
     """A thousand clients that ask once a second take a thousand times what one request takes."""
-    text = " ".join(polling(made_up()).split())
+    text = " ".join(section("polling", made_up()).split())
 
     assert "Each takes 100 microseconds of the server's processor" in text
     assert "1,000 clients that ask once a second take 10% of a core" in text
@@ -291,7 +284,7 @@ def test_the_warnings_of_a_run_stand_with_its_figures() -> None:
     report = made_up()
     report.warnings.append("The client was slow.")
 
-    assert "**The client was slow.**" in details(report)
+    assert "**The client was slow.**" in section("details", report)
 
 
 @pytest.mark.parametrize("missing", ["echo", "stall", "connections", "fanout"])
@@ -301,6 +294,6 @@ def test_nothing_is_stated_that_was_not_measured(missing: str) -> None:
     report.results[missing].clear()
 
     with pytest.raises(KeyError):
-        details(report)
+        section("details", report)
     with pytest.raises(KeyError):
         render(CHOOSING.read_text(), report)
