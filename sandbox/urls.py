@@ -2,6 +2,7 @@
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
+from django.views.generic import RedirectView
 
 from consumers.catalogue import CATALOGUE
 from routing.urls import is_mounted
@@ -18,6 +19,7 @@ urlpatterns = [
     path("rooms/", views.rooms, name="rooms"),
     path("rooms/bots/", views.bots, name="bots"),
     path("scope/", views.scope, name="scope"),
+    path("docs/", RedirectView.as_view(pattern_name="document"), {"name": "README"}),
     path("docs/<slug:name>/", views.document, name="document"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -31,6 +31,14 @@ async def test_every_link_leads_somewhere(daphne: Server, name: str) -> None:
         assert not section or f'id="{section}"' in there.body.decode(), href
 
 
+@pytest.mark.asyncio
+async def test_the_folder_leads_to_its_first_page(daphne: Server) -> None:
+    """Its address without a page redirects to README."""
+    response = await http("GET", f"{daphne.url}/docs/")
+    location = dict(response.headers)["location"]
+    assert (response.status, location) == (302, "/docs/README/")
+
+
 @pytest.mark.parametrize("name", ["nothing", "..%2fREADME", "page.png", "readme"])
 @pytest.mark.asyncio
 async def test_only_pages_of_docs_are_served(daphne: Server, name: str) -> None:

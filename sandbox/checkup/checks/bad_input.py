@@ -265,7 +265,7 @@ class Tried:
                 self._take(message)
         except ClosedError as error:
             self.closed = error.code
-        except TimeoutError:  # of the other client: later checks say that nobody is answered
+        except TimeoutError:  # of the other client: later checks say that no client is answered
             pass
         finally:
             sending.cancel()

@@ -117,7 +117,7 @@ async def test_a_thousand_clients_return_at_once(
             except (ClosedError, RefusedError, OSError, asyncio.IncompleteReadError):
                 # Daphne's queue of new connections has 50 places, and it refuses who has waited for
                 # more than 5 seconds. Unless the pause grows, a slow machine only works for clients
-                # that have left meanwhile.
+                # that have left already.
                 await asyncio.sleep(pause)
                 pause *= 2
             else:
