@@ -403,16 +403,31 @@ def test_without_any_thread_the_call_fails(
     assert seen == ["run"]
 
 
-def test_calls_are_finished_when_the_process_exits() -> None:
+ENDING = {
+    "after its turn": "asyncio.run(main())",
+    "in the same turn": """
+loop = asyncio.new_event_loop()
+loop.call_soon(lambda: (make_call(), loop.stop()))
+loop.run_forever()
+loop.close()
+""",
+}
+"""When the event loop of a call ends; in its turn, it has woken no thread for it yet."""
+
+
+@pytest.mark.parametrize("ending", ENDING)
+def test_calls_are_finished_when_the_process_exits(ending: str) -> None:
     """A call that has been made is run to its end before the process exits, and then it exits."""
-    code = """
+    code = f"""
 import asyncio, time
 from consumers.tuned.handler_threads import HandlerThreads
 threads = HandlerThreads(2)
-async def main():
+def make_call():
     run = threads.of_running_loop().run
     run(lambda: (time.sleep(0.5), print("finished", flush=True)))
-asyncio.run(main())
+async def main():
+    make_call()
+{ENDING[ending]}
 """
     began = time.monotonic()
     assert run_python(code) == "finished"
