@@ -125,6 +125,23 @@ async def test_a_blocked_consumer_delays_no_tuned_one(
         assert await blocked.receive_from(TIMEOUT) == "block"
 
 
+async def test_a_flatter_send_takes_all_that_channels_takes() -> None:
+    """Binary data, and a close behind a text, go out; sending nothing raises ValueError."""
+
+    class Sender(AsyncEcho):
+        async def receive(self, text_data: str) -> None:
+            with pytest.raises(ValueError, match="bytes_data or text_data"):
+                await self.send()
+            await self.send(bytes_data=b"binary")
+            await self.send(text_data, close=4000)
+
+    async with connected(Sender) as communicator:
+        await communicator.send_to("last")
+        assert await communicator.receive_from(TIMEOUT) == b"binary"
+        assert await communicator.receive_from(TIMEOUT) == "last"
+        assert (await communicator.receive_output(TIMEOUT))["code"] == 4000
+
+
 async def test_the_replies_of_one_handler_keep_their_order() -> None:
     """All that a handler sends goes out in the order sent, before the next message is handled."""
 
