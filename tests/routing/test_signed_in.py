@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
+from routing.session import with_session
 from routing.signed_in import _read_user, while_signed_in
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import Server, installed, serve
@@ -228,6 +229,30 @@ def test_a_check_changes_no_session(settings: Settings) -> None:
     ada.save()
     assert not _read_user(key).is_authenticated
     assert Session.objects.get(pk=key).session_data == stored
+
+
+@pytest.mark.asyncio
+@pytest.mark.django_db(transaction=True)
+async def test_a_handshake_knows_the_sessions_of_an_older_secret_key(settings: Settings) -> None:
+    """A user who signed in under one of SECRET_KEY_FALLBACKS is known, and stays signed in."""
+    client = Client()
+    ada = await User.objects.acreate(username="ada")
+    await client.aforce_login(ada)
+    key = client.cookies["sessionid"].value
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "a new one"  # noqa: S105 # of this test
+    users = []
+
+    async def consumer(scope: Any, _receive: Any, _send: Any) -> None:
+        users.append(scope["user"] == ada)
+
+    async def unused(*_: Any) -> None: ...
+
+    scope = {"type": "websocket", "headers": [(b"cookie", f"sessionid={key}".encode())]}
+    await with_session(consumer)(scope, unused, unused)
+
+    assert users == [True]
+    assert (await client.session.aget("_auth_user_id")) == str(ada.pk)
 
 
 @pytest.mark.asyncio
