@@ -27,6 +27,7 @@ import signal
 import threading
 from asyncio import AbstractEventLoop, CancelledError, Task, current_task, get_running_loop, sleep
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -158,7 +159,10 @@ class Shutdown:
         handler = signal.getsignal(number)
         if not callable(handler):
             return
-        if loop.remove_signal_handler(number):
+        was_of_loop = False
+        with suppress(NotImplementedError):  # on Windows
+            was_of_loop = loop.remove_signal_handler(number)
+        if was_of_loop:
             # A handler of the event loop cannot be called. Hypercorn and Granian have the same for
             # SIGINT.
             end_server = partial(signal.raise_signal, signal.SIGINT)

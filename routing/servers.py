@@ -20,7 +20,6 @@ What it mends:
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from routing.refusal import refuse
 
@@ -55,7 +54,8 @@ def _as_specified(scope: Any) -> Any:
             host, port = address
             specified[end] = [host, int(port) if isinstance(port, str) else port]
     if scope["path"].startswith(("http://", "https://")):
-        specified["path"] = urlsplit(scope["path"]).path or "/"
+        # Not urlsplit: a ? is of the path here, because it was escaped, and a [ need not be valid.
+        specified["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]
     if cookies[1:]:
         others = [header for header in scope["headers"] if header[0] != b"cookie"]

@@ -10,8 +10,6 @@ from asyncio import sleep
 import blacksheep as sheep
 from blacksheep.server.websocket import WebSocketDisconnectError
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
-from fastapi import Request as FastapiRequest
-from fastapi import Response as FastapiResponse
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.requests import Request
@@ -63,6 +61,7 @@ starlette = Starlette(
     ]
 )
 fastapi = FastAPI()
+fastapi.post("/http/")(starlette_http)
 
 
 @fastapi.websocket("/websocket/")
@@ -79,19 +78,6 @@ async def fastapi_websocket(websocket: WebSocket) -> None:
             await websocket.send_text(encode(answer(request)))
     except WebSocketDisconnect as end:
         connection_log.disconnected(websocket.scope, end.code)
-
-
-@fastapi.post("/http/")
-async def fastapi_http(request: FastapiRequest) -> FastapiResponse:
-    connection_log.connected(request.scope)
-    body = await request.body()
-    connection_log.received(request.scope)
-    asked = decode_http(request.scope, body, LIMITS)
-    if asked.delay:
-        await sleep(asked.delay)
-    reply = encode_http(request.method, asked)
-    connection_log.disconnected(request.scope)
-    return FastapiResponse(reply.body, reply.status, HEADERS, media_type="application/json")
 
 
 blacksheep = sheep.Application(router=sheep.Router())

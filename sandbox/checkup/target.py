@@ -128,7 +128,7 @@ def _is_value(text: str) -> bool:
 def is_loopback(host: str) -> bool:
     try:
         addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: for a..b
         return False
     return all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses)
 

@@ -45,6 +45,7 @@ def check_url(url: str) -> None:
         parts = urlsplit(url)
         several = "," in parts.netloc.rpartition("@")[2]
         _ = several or parts.port  # raises where it is no number
+        (parts.hostname or "").encode("idna")  # raises where no name can be so, such as a..b
         is_readable = not parts.fragment and "@" not in parts.path + parts.query
     except ValueError:
         is_readable = False

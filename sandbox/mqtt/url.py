@@ -37,6 +37,7 @@ def read_url(url: str) -> Broker:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # raises where no name can be so, such as a..b
         is_readable = not parts.fragment and "@" not in parts.path + parts.query
     except ValueError:
         port, is_readable = None, False

@@ -179,7 +179,8 @@ def bots(request: HttpRequest) -> HttpResponse:
         if Invitation.objects.count() >= MAX_INVITATIONS:
             return HttpResponse(TOO_MANY_INVITATIONS, status=409, content_type=PLAIN)
         Invitation.objects.get_or_create(room=room, bot=invited)
-    Invitation.objects.filter(room=room, bot=sent_away).delete()
+    if sent_away:
+        Invitation.objects.filter(room=room, bot=sent_away).delete()
     return redirect(reverse("rooms") + "?" + urlencode({"room": room}))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from errno import EADDRNOTAVAIL
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from urllib.parse import urlsplit
@@ -111,14 +112,15 @@ async def open_stream(
     """
     parts = urlsplit(url)
     secure = parts.scheme in SECURE
-    stream = Stream(
-        *await asyncio.open_connection(
+    try:
+        ends = await asyncio.open_connection(
             parts.hostname,
             parts.port or PORTS[parts.scheme],
             ssl=(tls or ssl.create_default_context()) if secure else None,
-        ),
-        trace,
-    )
+        )
+    except UnicodeError as error:  # such as a..b, or a label of more than 63 characters
+        raise OSError(EADDRNOTAVAIL, f"{parts.hostname!r} is not a host name") from error
+    stream = Stream(*ends, trace)
     try:
         yield stream
     finally:

@@ -252,6 +252,7 @@ def test_a_declaration_that_no_longer_holds_is_seen(
         (["--server", "nginx"], "'nginx'", "daphne, uvicorn, hypercorn, granian"),
         (["--url", "localhost"], "'localhost'", "http://127.0.0.1:8000"),
         (["--url", "http://127.0.0.1:1"], "http://127.0.0.1", "does not answer"),
+        (["--url", "http://a..b"], "'a..b'", "not a host name"),
         (["--url", "https://no-such-host.invalid"], "no-such-host.invalid", "does not answer"),
         (["--json", "/no/such/folder/report.json"], "/no/such/folder/report.json", "written"),
     ],

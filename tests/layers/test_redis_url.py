@@ -34,6 +34,7 @@ def check(url: str) -> subprocess.CompletedProcess[str]:
         "redis://127.0.0.1:99999",
         "redis://127.0.0.1/zero",
         "redis://[::1",
+        "redis://a..b",
     ],
 )
 def test_a_malformed_url_is_refused(url: str) -> None:

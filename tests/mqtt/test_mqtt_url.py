@@ -39,6 +39,7 @@ def test_reads_a_url(url: str, broker: Broker) -> None:
         ("mqtt://:hush@broker", "no user name"),
         ("mqtt://a:" + "hush" * 20_000 + "@broker", "longer than MQTT allows"),
         ("mqtt://[hush", "cannot be read"),
+        ("mqtt://hush..example", "cannot be read"),
     ],
 )
 def test_says_what_is_wrong_and_shows_nothing(url: str, reason: str) -> None:

@@ -67,6 +67,8 @@ def test_cookies_are_joined() -> None:
         ("http://127.0.0.1/echo/", "/echo/"),
         ("https://evil.example/echo/", "/echo/"),
         ("http://127.0.0.1", "/"),
+        ("http://127.0.0.1/echo/a?b", "/echo/a?b"),
+        ("http://[", "/"),
         ("/http://127.0.0.1/", "/http://127.0.0.1/"),
         ("//echo/", "//echo/"),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import socket
 import struct
 import time
@@ -17,7 +18,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE, Exhibit
-from routing.ending import GONE, TOO_LATE, ended_once
+from routing.ending import GONE, TOO_LATE, Shutdown, ended_once
 from sandbox.compare.run import started
 from sandbox.processes.servers import installed, serve
 
@@ -220,3 +221,24 @@ async def events_after(error: Callable[[str], Exception]) -> list[str]:
 
     await ended_once(consumer)({"type": "websocket"}, receive, send)
     return events
+
+
+class WindowsLoop(asyncio.SelectorEventLoop):
+    def remove_signal_handler(self, _: int) -> bool:
+        raise NotImplementedError
+
+
+def test_an_event_loop_may_have_no_signal_handlers() -> None:
+    """As on Windows, where the handler of the process is replaced all the same."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    servers_own = signal.getsignal(signal.SIGTERM)
+
+    async def prepare() -> None:
+        Shutdown().prepare()
+
+    try:
+        with asyncio.Runner(loop_factory=WindowsLoop) as runner:
+            runner.run(prepare())
+        assert signal.getsignal(signal.SIGTERM) not in (servers_own, before)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -89,7 +89,6 @@ class Command(BaseCommand):
         app.add_argument(
             "--folder",
             type=Path,
-            default=Path(),
             help="the project's folder; the current one unless given",
         )
         app.add_argument(
@@ -142,7 +141,7 @@ class Command(BaseCommand):
     def _check_up(self, options: dict[str, Any]) -> Report:
         manner = _manner(options)
         if options["app"] is None:
-            _reject(options, "path", "python", "servers", because="--app")
+            _reject(options, "folder", "path", "python", "servers", because="--app")
             if options["url"] is None:
                 raise TargetError("Give a URL such as ws://127.0.0.1:8000/ws/chat/, or --app.")
             target = Target.of(options["url"], manner)
@@ -179,10 +178,10 @@ def _manner(options: dict[str, Any]) -> Manner:
     except re.error as error:
         raise TargetError(f"--reply is not a regular expression: {error}.") from error
     if not 0 < options["timeout"] <= LONGEST_SECONDS:
-        raise TargetError(f"--timeout must be from 0 to {LONGEST_SECONDS:g} seconds.")
-    for name in ("origin", *("subprotocol" for _ in options["subprotocol"])):
-        values = options[name] if isinstance(options[name], list) else [options[name]]
-        if any(value is not None and not re.fullmatch(r"[\x21-\x7e]+", value) for value in values):
+        raise TargetError(f"--timeout must be over 0, and at most {LONGEST_SECONDS:g} seconds.")
+    given = [("origin", options["origin"]), *(("subprotocol", s) for s in options["subprotocol"])]
+    for name, value in given:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value):
             raise TargetError(f"--{name} has a character that no header may have.")
     return Manner(
         request=options["send"],
@@ -205,7 +204,7 @@ def _application(options: dict[str, Any]) -> Application:
         raise TargetError(
             f"{options['app']!r} is not an application: give one such as mysite.asgi:application."
         )
-    folder = options["folder"].resolve()
+    folder = (options["folder"] or Path()).resolve()
     return Application(options["app"], path, options["python"] or interpreter(folder), folder)
 
 

@@ -52,6 +52,6 @@ def is_loopback(host: str) -> bool:
     """Whether only this machine can connect to a host name or address."""
     try:
         found = socket.getaddrinfo(host, None)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: for a..b
         return True  # the server says that there is no such address
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
