@@ -50,6 +50,10 @@ class Edition:
     costs_as: str = ""
     """The name of an edition whose types cost the same: ``bench`` need not draw both curves."""
 
+    @property
+    def is_echo(self) -> bool:
+        return self.probes == "contract"
+
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:

@@ -23,8 +23,8 @@ def disconnected(scope: Any, code: int | None = None) -> None:
 
 
 def undelivered(channel: str, error: Exception) -> None:
-    """Log a worker's reply that the channel layer did not accept."""
-    logger.warning("%s answer lost: %s", channel, str(error) or type(error).__name__)
+    """Log a message to or from a worker that the channel layer did not accept."""
+    logger.warning("%s message lost: %s", channel, str(error) or type(error).__name__)
 
 
 def waits(topic: str, error: Exception) -> None:

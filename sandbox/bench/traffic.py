@@ -33,7 +33,7 @@ LINGER_SECONDS = 1.0
 UNREAD_MESSAGES, UNREAD_BYTES = 100, 30_000
 """More than the operating system buffers between two sockets."""
 
-ECHOES = [e for e in CATALOGUE if e.edition.probes == "contract" and e.edition.keeps_contract]
+ECHOES = [e for e in CATALOGUE if e.edition.is_echo and e.edition.keeps_contract]
 SOCKETS = [e for e in ECHOES if e.protocol == "websocket" and not e.edition.debug_only]
 POSTS = [e for e in ECHOES if e.protocol == "http" and not e.edition.debug_only]
 ROOMS = exhibits("rooms")

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -23,12 +23,6 @@ IS_GONE = "No connection could be opened for it."
 NOT_MINE = "It floods or stalls what is not on loopback; --yes-it-is-mine allows it."
 WENT_DOWN = "The server went down before it was seen."
 SHOWN_EVENTS = 60
-
-
-@contextmanager
-def deployed(target: Target) -> Iterator[Target]:
-    """Look at what is running already."""
-    yield target
 
 
 def run(

@@ -302,7 +302,7 @@ def _by_edition(request: HttpRequest) -> Cards:
 
 def _echoing(request: HttpRequest) -> Cards:
     """Keep the editions that answer each request with its echo."""
-    return [shown for shown in _by_edition(request) if shown[0].probes == "contract"]
+    return [shown for shown in _by_edition(request) if shown[0].is_echo]
 
 
 def _card(request: HttpRequest, exhibit: Exhibit, room: str = "lobby") -> Card:

@@ -21,7 +21,7 @@ ECHOES = [
     one.url
     for one in CATALOGUE
     if one.protocol == "websocket"
-    and one.edition.probes == "contract"
+    and one.edition.is_echo
     and one.edition.keeps_contract
     and one.edition.isolated
 ]

@@ -50,7 +50,7 @@ async def test_a_server_that_ends_closes_every_connection(name: str) -> None:
         busy = [
             await stack.enter_async_context(websocket(server.url + one.url))
             for one in WEBSOCKETS
-            if one.edition.keeps_contract and one.edition.probes == "contract"
+            if one.edition.keeps_contract and one.edition.is_echo
         ]
         for connection in busy:
             await connection.send(SLOW)

@@ -97,7 +97,7 @@ async def _converse(connection: ExhibitConnection, frames: Sequence[Frame]) -> l
 KEEPING_THE_CONTRACT = [
     edition.name
     for edition in EDITIONS.values()
-    if edition.probes == "contract" and edition.keeps_contract and not edition.debug_only
+    if edition.is_echo and edition.keeps_contract and not edition.debug_only
 ]
 
 

@@ -4,6 +4,7 @@ import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sandbox.checkup.output.markdown import as_markdown
 from sandbox.checkup.output.terminal import show
 from sandbox.checkup.plan import CHECKS, plan
 from sandbox.checkup.report import Report
-from sandbox.checkup.run import deployed, run
+from sandbox.checkup.run import run
 from sandbox.checkup.target import DEFAULT_REQUEST, Manner, Target, TargetError, cookies, header
 from sandbox.management.shell import INTERRUPTED, UsageError, check_writable
 from sandbox.processes.child import terminable
@@ -140,12 +141,13 @@ class Command(BaseCommand):
 
     def _check_up(self, options: dict[str, Any]) -> Report:
         manner = _manner(options)
+        sources: list[AbstractContextManager[Target]]
         if options["app"] is None:
             _reject(options, "folder", "path", "python", "servers", because="--app")
             if options["url"] is None:
                 raise TargetError("Give a URL such as ws://127.0.0.1:8000/ws/chat/, or --app.")
             target = Target.of(options["url"], manner)
-            sources, may_load, name = [deployed(target)], target.may_be_loaded, target.name
+            sources, may_load, name = [nullcontext(target)], target.may_be_loaded, target.name
         else:
             if options["url"] is not None:
                 raise TargetError("Give a URL or --app, not both.")
