@@ -16,7 +16,9 @@ message on its topic, and ends with the connection, or when it has had nothing t
 
 A message is acknowledged to the broker when its consumer has handled it, which is when it asks for
 the next event, where the server has the extension "mqtt.ack" (mqttasgi has none: it acknowledges at
-once). A message that its consumer failed on is acknowledged too: it would fail again.
+once). A message that its consumer failed on is acknowledged too: it would fail again. A consumer
+that ends before it has a message is replaced after a pause; after ``MOST_TRIES`` of them, what
+waits is refused.
 
 Only so many messages wait for a consumer. Others are refused: what the route's ``busy`` makes of
 the scope and the message is sent. A retained message is an old one, which would come again at each
@@ -41,6 +43,10 @@ MOST_BYTES = 4 * 1024 * 1024
 """Bytes of the messages that wait for one consumer."""
 MOST_BYTES_IN_ALL = 64 * 1024 * 1024
 IDLE_SECONDS = 60.0
+MOST_TRIES = 10
+"""Consumers in a row that end before they have a message."""
+PAUSE = 1.0
+"""Seconds after each of them."""
 NO_RETAINED = 2
 """Of MQTT 5: retained messages are not sent at a subscription (3.8.3.1)."""
 CONNECT = {"type": "mqtt.connect", "mqtt": {}}
@@ -59,7 +65,7 @@ class Route:
     no_local: bool = False
     """What this client itself publishes must not come back: not served where it would."""
     busy: Callable[[Any, Any], Any] | None = None
-    """Makes, of a scope and a message that cannot be taken, the event that says so."""
+    """``(scope, message) -> event``: the refusal of a message, the content of an ``mqtt.msg``."""
     pattern: re.Pattern[str] = field(init=False)
     filter: str = field(init=False)
 
@@ -144,7 +150,7 @@ class Dispatch:
             logger.warning("%.200r: retained, so it may be old: ignored", name)
         else:
             member = self._members.get(name)
-            if member is None and self._has_room():
+            if (member is None or member.task.done()) and self._has_room():
                 member = self._begin(route, self._scope_of(name, kwargs))
             if member is not None and member.take(event):
                 self._members.move_to_end(name)
@@ -201,10 +207,9 @@ class Dispatch:
 
     def _begin(self, route: Route, scope: Any) -> "Member":
         member = self._members[scope["topic"]] = Member(self, route, scope)
-        task = create_task(member.run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self._forget(member))
+        self._tasks.add(member.task)
+        member.task.add_done_callback(self._tasks.discard)
+        member.task.add_done_callback(lambda _: self._forget(member))
         return member
 
     def _end(self, member: "Member") -> None:
@@ -228,6 +233,8 @@ class Member:
         self._bytes = 0
         self._arrived: Future[None] | None = None
         self._given: Any = None
+        self._tries = 0
+        self.task = create_task(self._run())
 
     @property
     def is_idle(self) -> bool:
@@ -249,6 +256,8 @@ class Member:
 
     def end(self, *, at_once: bool) -> None:
         if at_once:
+            if CONNECT in self._waiting:
+                self.task.cancel()  # no mqtt.disconnect without mqtt.connect
             self._waiting.clear()
             self._count(-self._bytes)
         self._put(DISCONNECT)
@@ -262,16 +271,28 @@ class Member:
         self._bytes += size
         self._dispatch.waiting_bytes += size
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         """Run the consumer, and another one if it ends while messages wait."""
-        while self._waiting:
+        name = self.scope["topic"]
+        while self._tries < MOST_TRIES:
+            self._tries += 1
             try:
                 await self.route.application(self.scope, self.receive, self._dispatch.send)
             except Exception:
-                logger.exception("%.200r: the consumer has failed", self.scope["topic"])
+                if self._tries <= 1:  # of those in a row only the first is logged
+                    logger.exception("%.200r: the consumer has failed", name)
             await self._acknowledge()
-            if self._waiting:
+            if not any(event["type"] == "mqtt.msg" for event in self._waiting):
+                return
+            if self._waiting[0] is not CONNECT:
                 self._waiting.appendleft(CONNECT)
+            await sleep(PAUSE if self._tries else 0)
+        logger.error("%.200r: no consumer begins: what waits is refused", name)
+        while self._waiting:
+            event = await self.receive()
+            if event["type"] == "mqtt.msg" and self.route.busy:
+                await self._dispatch.send(self.route.busy(self.scope, event["mqtt"]))
+        await self._acknowledge()
 
     async def receive(self) -> Any:
         await self._acknowledge()
@@ -282,6 +303,7 @@ class Member:
         event = self._waiting.popleft()
         if event["type"] == "mqtt.msg":
             self._given = event
+            self._tries = 0
             self._count(-len(event["mqtt"]["payload"]))
         return event
 

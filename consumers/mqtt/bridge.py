@@ -22,9 +22,10 @@ PAUSE = 1.0
 class Bridge(AsyncConsumer):
     """One member of a room, for all devices.
 
-    What it brings to the room it does not bring back: the event says by whom it was published.
-    What it brings to the broker does not come back, for so is its subscription; nor does another
-    bridge bring it back, because a user property says that it comes from a room.
+    Nothing comes back. An event of the room says who has published it: what the bridge itself has
+    published is not sent to the broker. The broker does not send the bridge its own messages,
+    because its subscription has the option "no local". A user property marks these messages, so
+    that another bridge does not bring them to a room.
     """
 
     channel_layer_alias = "rooms"

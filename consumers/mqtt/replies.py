@@ -4,7 +4,7 @@ from typing import Any
 
 from consumers.contract import Error, Request, answer, encode
 
-BUSY = Error("unavailable", "Too many requests wait here: try again in a moment.")
+BUSY = Error("unavailable", "This cannot be taken now: try again in a moment.")
 
 
 def reply(scope: Any, message: Any, request: Request | Error) -> Any:

@@ -265,6 +265,29 @@ async def test_a_bridge_waits_for_redis(redis: Redis, settings: Settings) -> Non
         await task
 
 
+async def test_a_bridge_that_waits_ends_with_its_connection(
+    redis: Redis, settings: Settings
+) -> None:
+    """If the broker goes while Redis is away, no bridge is left that joins the room later."""
+    backend = "sandbox.layers.pub_sub.PubSubLayer"
+    rooms = {"BACKEND": backend, "CONFIG": {"hosts": [redis.url]}}
+    settings.CHANNEL_LAYERS = {"rooms": rooms}
+    redis.kill()
+    events = asyncio.Queue[Any]()
+    router = TopicRouter([topic("sandbox/rooms/gone", Bridge.as_asgi())])
+    with logged("consumers") as log:
+        task = asyncio.create_task(router({"type": "mqtt"}, events.get, asyncio.Queue[Any]().put))
+        events.put_nowait({"type": "mqtt.connect", "mqtt": {}})
+        await eventually(lambda: log.has("sandbox/rooms/gone waits for its room"))
+        events.put_nowait({"type": "mqtt.disconnect", "mqtt": {"reason": 0x80}})
+        async with asyncio.timeout(TIMEOUT):
+            await task
+        redis.start()
+        assert len(log.lines) == 1
+    layer: Any = get_channel_layer("rooms")
+    assert layer.channels == {}
+
+
 async def test_without_mqtt_5_a_room_is_not_served() -> None:
     """Where the broker would send the bridge its own messages, it says that it serves no room."""
     router = TopicRouter([topic("sandbox/rooms/lobby", Bridge.as_asgi(), no_local=True)])

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from django.utils.module_loading import import_string
 
 from consumers.catalogue import DEVICES, Exhibit
+from routing.topics import TopicRouter, topic
 from sandbox.mqtt import connection, server
 from sandbox.mqtt.url import read_url
 from sandbox.processes.mosquitto import KEEPS, Mosquitto
@@ -274,6 +277,35 @@ async def test_what_waits_while_no_server_runs_is_answered(broker: Mosquitto, lo
         await asyncio.sleep(0.1)
         assert device.messages.empty()
         with ServerThread(broker.url, client_id="one"):
+            assert await device.receive() == HI_BACK
+
+
+@each_device
+async def test_what_waits_for_a_consumer_that_fails_is_answered_later(
+    broker: Mosquitto, log: Log, exhibit: Exhibit
+) -> None:
+    """A request whose consumer cannot begin outlives the server, and holds up no other topic."""
+    works: Any = import_string(exhibit.consumer)
+
+    class Fails(works):  # type: ignore[misc] # whose type is not known before
+        def mqtt_connect(self, _event: Any) -> None:
+            raise ArithmeticError
+
+    one, two = "sandbox/one/<client>/request", "sandbox/two/<client>/request"
+
+    def serving(consumer: Any) -> ServerThread:
+        routes = topic(one, consumer.as_asgi()), topic(two, works.as_asgi())
+        return ServerThread(broker.url, TopicRouter(routes), "server")
+
+    broker.start()
+    async with Device(broker.url, one) as device, Device(broker.url, two) as other:
+        with serving(Fails):
+            await eventually(lambda: log.count("+/request: subscribed") == 2)
+            await device.send(HI)
+            await eventually(lambda: log.has(device.topic, "the consumer has failed"))
+            assert await other.ask(HI) == HI_BACK
+            assert device.messages.empty()
+        with serving(works):
             assert await device.receive() == HI_BACK
 
 

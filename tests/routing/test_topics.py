@@ -153,6 +153,124 @@ async def test_a_consumer_that_fails_is_replaced(recorder: type[Recorder]) -> No
     assert recorder.begun == [{"client": "b"}, {"client": "b"}, "end"]
 
 
+def failing(recorder: type[Recorder], where: str, *, times: int) -> Any:
+    """An application that so many times fails before its consumer has a message, then works."""
+    works = recorder.as_asgi()
+    failures = iter(range(times))
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if next(failures, None) is None:
+            await works(scope, receive, send)
+            return
+        recorder.begun.append("failed")
+        if where != "before mqtt.connect":
+            await receive()
+        if where != "returns":
+            raise ArithmeticError
+
+    return application
+
+
+PLACES = ["before mqtt.connect", "in mqtt.connect", "returns"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+async def test_a_consumer_that_cannot_begin_is_tried_again(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A message waits, unacknowledged, until a consumer begins, and delays no other topic."""
+    monkeypatch.setattr(topics, "PAUSE", 0.2)
+    broker = Broker(
+        topic("a/<client>", failing(recorder, where, times=3)),
+        topic("b/<client>", recorder.as_asgi()),
+        **ACKNOWLEDGES,
+    )
+    with logged("routing") as log:
+        broker.message("a/b", b"first", id=1)
+        await eventually(lambda: recorder.begun == ["failed"])
+        broker.message("a/b", b"second", id=2)
+        broker.message("b/b", id=3)
+        assert [(await broker.next("mqtt.ack"))["id"] for _ in range(3)] == [3, 1, 2]
+    assert recorder.begun.count("failed") == 3
+    assert len(log.lines) == (where != "returns")
+    await broker.end()
+
+
+@pytest.mark.parametrize("where", PLACES)
+async def test_a_consumer_that_never_begins_is_given_up(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """After the last try what waits is refused and acknowledged; the next message tries again."""
+    monkeypatch.setattr(topics, "PAUSE", 0.01)
+    monkeypatch.setattr(topics, "MOST_BYTES_IN_ALL", 30)
+    broker = Broker(
+        topic(
+            "a/<client>",
+            failing(recorder, where, times=topics.MOST_TRIES),
+            busy=lambda scope, message: {
+                "type": "mqtt.pub",
+                "mqtt": {"topic": scope["topic"], "payload": message["payload"]},
+            },
+        ),
+        **ACKNOWLEDGES,
+    )
+    payloads = [b"0" * 10, b"1" * 10, b"2" * 10]
+    with logged("routing") as log:
+        for number, payload in enumerate(payloads, 1):
+            broker.message("a/b", payload, id=number)
+        for number, payload in enumerate(payloads, 1):
+            assert (await broker.next("mqtt.pub")) == {"topic": "a/b", "payload": payload}
+            assert (await broker.next("mqtt.ack"))["id"] == number
+    assert recorder.begun == ["failed"] * topics.MOST_TRIES
+    assert log.lines[-1] == "'a/b': no consumer begins: what waits is refused"
+    assert len(log.lines) == 1 + (where != "returns")
+    broker.message("a/b", b"3" * 30, id=4)
+    assert (await broker.next("mqtt.ack"))["id"] == 4
+    await broker.end()
+    assert recorder.begun[topics.MOST_TRIES :] == [{"client": "b"}, "end"]
+
+
+async def test_a_message_at_the_end_of_a_consumer_is_handled(recorder: type[Recorder]) -> None:
+    """What comes in the very moment in which a consumer ends is given to a new one."""
+
+    async def application(scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+        number = (await receive())["mqtt"]["id"]
+        recorder.begun.append(number)
+        if number < 3:
+            broker.message(scope["topic"], id=number + 1)
+
+    broker = Broker(topic("a/<client>", application), **ACKNOWLEDGES)
+    broker.message("a/b", id=1)
+    assert [(await broker.next("mqtt.ack"))["id"] for _ in range(3)] == [1, 2, 3]
+    await broker.end()
+    assert recorder.begun == [1, 2, 3]
+
+
+@pytest.mark.parametrize("where", ["begins", "waits to be tried again"])
+async def test_a_loss_ends_a_consumer_that_has_not_begun(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It gets no mqtt.disconnect without mqtt.connect, and nothing waits for it to begin."""
+    monkeypatch.setattr(topics, "PAUSE", 2 * TIMEOUT)
+    never = asyncio.Event()
+
+    async def application(_scope: Any, receive: Any, _send: Any) -> None:
+        recorder.begun.append("runs")
+        if where == "begins":
+            await never.wait()
+            recorder.begun.append(await receive())
+
+    broker = Broker(topic("a/<client>", application), **ACKNOWLEDGES)
+    broker.message("a/b", id=1)
+    await eventually(lambda: recorder.begun != [])
+    await asyncio.sleep(0.05)
+    await broker.end(reason=0x80)
+    assert recorder.begun == ["runs"]
+    assert (await broker.next("mqtt.sub"))["topic"] == "a/+"
+    assert broker.sent.empty()
+
+
 @pytest.mark.parametrize(
     ("limit", "value"), [("MOST_WAITING", 3), ("MOST_BYTES", 30), ("MOST_BYTES_IN_ALL", 30)]
 )
