@@ -1,6 +1,6 @@
 """The HTTP type: POST publishes, GET follows the room as server-sent events."""
 
-from asyncio import create_task, sleep
+from asyncio import Task, create_task, sleep
 from typing import Any
 
 from channels.exceptions import StopConsumer
@@ -30,6 +30,7 @@ NOT_ACCEPTABLE = Error(
 class RoomConsumer(Member, AsyncHttpConsumer):
     announced = True
     bytes_read = 0
+    keep_alive: Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         connection_log.connected(scope)  # HTTP has no connect event
@@ -81,7 +82,8 @@ class RoomConsumer(Member, AsyncHttpConsumer):
         await self.send_body(f"data: {event['text']}\n\n".encode(), more_body=True)
 
     async def leave(self) -> None:
-        self.keep_alive.cancel()
+        if self.keep_alive:  # it may end while it joins
+            self.keep_alive.cancel()
         await super().leave()
 
     async def disconnect(self) -> None:
