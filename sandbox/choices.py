@@ -252,7 +252,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients only listen, or post now and then: notifications, progress",
             ROOM,
             f"{measured.lost('rooms/async-http', 'drops')} lost, with connections that drop",
-            "Channels ends the stream when `handle` returns: override `http_request`, as here.",
+            "When `handle` returns, the stream ends: `event_stream.py` overrides `http_request`.",
             "docs/rooms.md#event-streams",
             (
                 anyone | {"others": {"no", "yes"}, "listens": {"yes"}},

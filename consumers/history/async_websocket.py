@@ -1,4 +1,4 @@
-"""The raw WebSocket type: the consumer decodes and encodes for itself."""
+"""The raw WebSocket type: the consumer decodes and encodes by itself."""
 
 from asyncio import sleep
 

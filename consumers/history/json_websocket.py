@@ -1,4 +1,4 @@
-"""The JSON WebSocket type: its codec hooks carry the contract's codec."""
+"""The JSON WebSocket type: decode_json and encode_json use the contract's codec."""
 
 from time import sleep
 
@@ -17,7 +17,7 @@ class HistoryConsumer(SyncMember, JsonWebsocketConsumer):
         self.accept()
         self.begin(newest)
 
-    # The stock method raises on binary and on empty messages, which closes the connection.
+    # Channels' own method raises on binary and on empty messages, which ends the connection.
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         connection_log.received(self.scope)
         self.receive_json(self.decode_json(text_data or bytes_data or b""))

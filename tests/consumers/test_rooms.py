@@ -153,7 +153,7 @@ async def test_a_foreign_page_cannot_publish() -> None:
 
 async def test_a_quiet_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     """A follower of a silent room gets comments, which an EventSource ignores."""
-    monkeypatch.setattr("consumers.rooms.async_http.KEEP_ALIVE", 0.01)
+    monkeypatch.setattr("consumers.rooms.event_stream.KEEP_ALIVE", 0.01)
     follower = Member("async-http", "lobby")
     await follower.join()
     event = await follower.connection.event()

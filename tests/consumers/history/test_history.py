@@ -19,6 +19,7 @@ from consumers.history.models import Message
 from tests.support.history import (
     EXHIBITS,
     HTTP,
+    TIMEOUT,
     InProcess,
     joined,
     receive_all,
@@ -29,6 +30,8 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("database", "in_memor
 
 SOCKETS = [exhibit for exhibit in EXHIBITS if exhibit.protocol == "websocket"]
 each_exhibit = pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.id)
+ASYNC = [exhibit for exhibit in exhibits("history") if exhibit.is_async]
+each_async = pytest.mark.parametrize("exhibit", ASYNC, ids=lambda exhibit: exhibit.id)
 each_socket = pytest.mark.parametrize("exhibit", SOCKETS, ids=lambda exhibit: exhibit.id)
 
 
@@ -407,6 +410,29 @@ async def test_leaves_nothing_behind(exhibit: Exhibit, room: str, layer: Any) ->
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert member.unread() == []
+
+
+@each_async
+async def test_a_member_that_is_cancelled_is_in_no_group(
+    exhibit: Exhibit, room: str, layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that its server cancels while it waits for the database has left its room."""
+    waits = asyncio.Event()
+
+    async def newest(_room: str) -> int:
+        waits.set()
+        return await asyncio.Future()
+
+    monkeypatch.setattr(async_orm, "newest", newest)
+    member = InProcess(exhibit, room)
+    joining = asyncio.create_task(member.join())
+    async with asyncio.timeout(TIMEOUT):
+        await waits.wait()
+    assert len(layer.groups[f"hist.{room}"]) == 1
+    member.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await joining
+    assert layer.groups == {}
 
 
 @each_exhibit

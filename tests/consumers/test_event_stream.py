@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.accept import asks_for
-
-EVENTS = "text/event-stream"
+from consumers.rooms.event_stream import accepts_events
 
 
 def asks(*lines: bytes) -> bool:
-    return asks_for({"headers": [(b"accept", line) for line in lines]}, EVENTS)
+    return accepts_events({"headers": [(b"accept", line) for line in lines]})
 
 
 @pytest.mark.parametrize(
