@@ -135,10 +135,10 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(CONNACK_SECONDS):
                 connack = await self._accepted
         except BaseException:
-            self._abort()
+            self._give_up()
             raise
         if connack.code:
-            self._abort()
+            self._give_up()
             raise RefusedError(connack.code)
         numbers = cast("dict[int, int]", connack.properties)
         self.session_present = connack.session_present
@@ -239,8 +239,12 @@ class Connection(asyncio.Protocol):
     def unsubscribe(self, topic: str) -> None:
         self._write(packets.unsubscribe(self.version, self._new_id(), topic))
 
-    def _abort(self) -> None:
+    def _give_up(self) -> None:
         self.is_lost = True
+        self.abort()
+
+    def abort(self) -> None:
+        """Close without a goodbye, and without waiting for the broker's."""
         if self._transport:
             self._transport.abort()
 

@@ -48,7 +48,7 @@ STEADY_SECONDS = 10.0
 END_SECONDS = 0.7
 """How long ``end`` lets the application finish what it has been given."""
 LAST_SECONDS = 0.1
-"""How long what has not finished by then may take to be cancelled."""
+"""How long the goodbye may take, and after it, what has not finished to be cancelled."""
 MOST_EVENTS = 10_000
 """How many events wait for the application; then messages of QoS 0 are dropped, as QoS 0 allows."""
 
@@ -161,6 +161,11 @@ class Server:
             logger.warning("broker %s: gone: %s", self._broker.address, why)
         self._unacknowledged = connection.unacknowledged
         connection.close()
+        try:  # TLS is closed once the broker has said goodbye too
+            async with asyncio.timeout(LAST_SECONDS):
+                await instance.is_lost.wait()
+        except TimeoutError:
+            connection.abort()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)

@@ -1,6 +1,7 @@
 """The protocol server, and all that can happen to its broker."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -334,6 +335,36 @@ async def test_the_connection_can_be_encrypted(
             async with Device(url, ASYNC.topic) as device:
                 await subscribed(log)
                 assert await device.ask(HI) == HI_BACK
+
+
+async def test_a_broker_that_keeps_tls_open_is_left_all_the_same(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ends leaves no socket open where the broker does not answer its goodbye."""
+    authority = trustme.CA()
+    tls, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(tls)
+    authority.configure_trust(trusting)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    left = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x03\x00\x00\x00")
+        with suppress(OSError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_server(accept, "127.0.0.1", ssl=tls) as broker:
+        port = broker.sockets[0].getsockname()[1]
+        with ServerThread(f"mqtts://localhost:{port}"):
+            await eventually(lambda: log.has("connected"))
+            # Its end is waited for without the event loop, so the broker answers nothing.
+        gc.collect()  # a socket that was left open is a warning, and so an error
+        async with asyncio.timeout(TIMEOUT):
+            await left.wait()
 
 
 async def test_an_application_that_fails_is_said(broker: Mosquitto, log: Log) -> None:

@@ -3,6 +3,7 @@
 ``python -m sandbox.bench.output.json`` writes that file again, after rows have changed.
 """
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,9 @@ def as_json(report: Report) -> bytes:
 def json_schema() -> bytes:
     """Describe what as_json() writes."""
     schema = msgspec.json.schema(_document())
+    for definition in schema["$defs"].values():
+        if "description" in definition:  # a docstring, whose indentation Python 3.13 drops itself
+            definition["description"] = cleandoc(definition["description"])
     return msgspec.json.format(msgspec.json.encode(schema), indent=1) + b"\n"
 
 
