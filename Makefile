@@ -24,7 +24,7 @@ check: .venv/test
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
-# What README and docs/ show of the code and of committed results; one table needs a run on Daphne.
+# Writes what README and docs/ show of the code and of the committed results.
 docs: .venv/test
 	@DJANGO_SETTINGS_MODULE=sandbox.settings $(BIN)/python -m tests.test_generated
 

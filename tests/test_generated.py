@@ -232,7 +232,7 @@ def between_marks(part: re.Match[str], text: str) -> str:
 )  # tests/compare/test_matrix.py compares the matrix with the run that it has made already
 def test_the_page_is_what_is_generated(part: re.Match[str]) -> None:
     """A part of a page shows the code, or the committed results, as they are now."""
-    assert part[0] == generated(part)
+    assert part[0] == generated(part), "make docs writes it again."
 
 
 def test_no_mark_is_lost() -> None:
