@@ -121,7 +121,7 @@ def test_schema_knows_every_observation() -> None:
 def test_the_page_has_the_matrix(readme_report: Report) -> None:
     """The matrix of docs/matrix.md is what ``compare echo tutorial --markdown`` writes."""
     part = PARTS["docs/matrix.md matrix"]
-    assert part[0] == between_marks(part, as_markdown(readme_report))
+    assert part[0] == between_marks(part, as_markdown(readme_report)), "make docs writes it again."
 
 
 def test_html_needs_no_other_file(readme_report: Report) -> None:
