@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: serve test check clean environment browser
+.PHONY: serve test check docs clean environment browser
 
 # What ends make ends the server: make passes SIGTERM on to the server, which has taken the place of
 # the shell, Ctrl-C reaches both, and where make is killed, Linux ends the server.
@@ -23,6 +23,10 @@ check: .venv/test
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+
+# Writes what README and docs/ show of the code and of the committed results.
+docs: .venv/test
+	@DJANGO_SETTINGS_MODULE=sandbox.settings $(BIN)/python -m tests.test_generated
 
 clean:
 	rm -rf .venv

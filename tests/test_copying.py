@@ -1,7 +1,4 @@
-"""docs/copying.md: what is copied as it says works in a fresh project.
-
-``python -m tests.test_copying`` writes again what goes with each file.
-"""
+"""docs/copying.md: what is copied as it says works in a fresh project."""
 
 import ast
 import asyncio
@@ -42,8 +39,7 @@ from tests.support.devices import Device, answered
 
 PAGE = ROOT / "docs" / "copying.md"
 OURS = ("consumers", "routing", "sandbox")
-FILES = re.compile(r"(<!-- files: (.*?) -->\n).*?(?=<!-- /files -->)", re.DOTALL)
-INDEX = re.compile(r"(?<=<!-- index -->\n).*?(?=<!-- /index -->)", re.DOTALL)
+FILES = re.compile(r"<!-- files: (.*?) -->\n.*?(?=<!-- /files -->)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PROGRAM = re.compile(r"<!-- program: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 OTHER = re.compile(r"<!-- (?:program: \S+|invite) -->\n```python\n.*?```", re.DOTALL)
@@ -113,10 +109,10 @@ def settings_of(files: list[Path]) -> list[str]:
     return sorted(found)
 
 
-def files_of(patterns: str) -> list[Path]:
+def files_of(*patterns: str) -> list[Path]:
     return sorted(
         file.relative_to(ROOT)
-        for pattern in patterns.split()
+        for pattern in patterns
         for file in ROOT.glob(pattern)
         if file.stem != "__init__" or "migrations" in file.parts
     )
@@ -135,9 +131,9 @@ def command(files: list[Path]) -> str:
     return " \\\n".join(lines)
 
 
-def facts(patterns: str) -> str:
+def facts(*patterns: str) -> str:
     """What the page says of the files with these names."""
-    files = files_of(patterns)
+    files = files_of(*patterns)
     others = with_it(files)
     imported = (
         f", and {many(len(others), 'file', 'files')} that {_pronoun(files)}" if others else ""
@@ -146,7 +142,7 @@ def facts(patterns: str) -> str:
         "Packages": packages([*files, *others]),
         "Settings": settings_of([*files, *others]),
     }
-    return "\n" + "".join(
+    return "".join(
         [
             *(f"- {name}: {', '.join(values) or 'none'}\n" for name, values in bullets.items()),
             f"- Copy: {many(len(files), 'file', 'files')}{imported}\n",
@@ -159,13 +155,9 @@ def _pronoun(files: list[Path]) -> str:
     return "it imports" if len(files) == 1 else "they import"
 
 
-def render(page: str) -> str:
-    """Write again what the files say, and the list of the sections."""
-    page = FILES.sub(lambda match: f"{match[1]}{facts(match[2])}\n", page)
-    return INDEX.sub(lambda _: f"\n{index(page)}\n", page)
-
-
-def index(page: str) -> str:
+def index() -> str:
+    """List the sections of the page."""
+    page = PAGE.read_text()
     found = re.findall(r"^### (.*?)\n.*?<!-- files: (\S+)", page, re.DOTALL | re.MULTILINE)
     return "".join(f"- `{files}`: [{title}](#{anchor(title)})\n" for title, files in found)
 
@@ -173,11 +165,6 @@ def index(page: str) -> str:
 def anchor(title: str) -> str:
     """Return what GitHub makes of a heading, to link to."""
     return re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
-
-
-def test_the_page_says_what_goes_with_each_file() -> None:
-    """Files, packages and settings are those that the imports and the code name."""
-    assert render(PAGE.read_text()) == PAGE.read_text()
 
 
 # A fresh project, made of what the page says.
@@ -205,10 +192,10 @@ def read_entries() -> dict[str, Entry]:
         found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
         command = found[1] if found else ""  # it is not written yet
         files = tuple(Path(name) for name in command.split() if name.endswith(".py"))
-        name = re.sub(r"/\*\.py.*|\.py.*", "", match[2])
+        name = re.sub(r"/\*\.py.*|\.py.*", "", match[1])
         blocks = tuple(PYTHON.findall(OTHER.sub("", section)))
         programs = tuple(PROGRAM.findall(section))
-        entries[name] = Entry(match[2], files, command, blocks, programs)
+        entries[name] = Entry(match[1], files, command, blocks, programs)
     return entries
 
 
@@ -719,7 +706,3 @@ def test_a_copy_keeps_its_promise(
 def test_each_section_has_a_promise() -> None:
     """Each section of the page is tried, and nothing else."""
     assert {name for names in PROMISES.values() for name in names} == ENTRIES.keys()
-
-
-if __name__ == "__main__":
-    PAGE.write_text(render(PAGE.read_text()))

@@ -1,27 +1,14 @@
-"""The README and docs/ are held to the project: what they show is generated, what they run is run.
+"""The README and docs/ are held to the project: what they run is run, what they name is there."""
 
-``python -m tests.test_readme`` writes the generated parts again.
-"""
-
-import difflib
 import re
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from consumers.catalogue import EDITIONS, exhibits
-from sandbox.bench.conditions import figures
-from sandbox.bench.faults import FAULTS
-from sandbox.bench.output.json import from_json
-from sandbox.choices import RESULTS, choices, conditions
-from sandbox.compare.output.markdown import table_head, table_row
-from sandbox.compare.output.matrix import cells, committed
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import Server, serve
 
@@ -32,181 +19,11 @@ each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT))
 )
 LONGEST_README = 160
-BLOCK = r"(?:\n```[a-z]+\n.*?```)?"
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
-
-
-def render(text: str) -> str:
-    """Return a document with every generated part as it should be."""
-    text = re.sub(
-        rf"<!-- file: (\S+) -->{BLOCK}",
-        lambda m: _fenced(m[0], "python", _read(m[1])),
-        text,
-        flags=re.DOTALL,
-    )
-    text = re.sub(
-        rf"<!-- diff: (\S+) (\S+) -->{BLOCK}",
-        lambda m: _fenced(m[0], "diff", _diff(m[1], m[2])),
-        text,
-        flags=re.DOTALL,
-    )
-    return re.sub(
-        r"(<!-- (?P<name>[\w-]+)(?:: (?P<argument>.*?))? -->\n).*?(<!-- /(?P=name) -->)",
-        lambda m: _generated(m[0], m[1], m["name"], m["argument"]),
-        text,
-        flags=re.DOTALL,
-    )
-
-
-def _generated(part: str, mark: str, name: str, argument: str) -> str:
-    """Make a part again; leave those that others make."""
-    if name not in GENERATED:
-        return part
-    return f"{mark}\n{GENERATED[name](argument)}\n\n<!-- /{name} -->"
-
-
-def _fenced(block: str, language: str, content: str) -> str:
-    marker = block.partition("\n")[0]
-    return f"{marker}\n```{language}\n{content}```"
 
 
 def _read(path: str) -> str:
     return (ROOT / path).read_text()
-
-
-def _diff(old: str, new: str) -> str:
-    lines = difflib.unified_diff(
-        _read(old).splitlines(keepends=True), _read(new).splitlines(keepends=True), n=0
-    )
-    return "".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
-
-
-def _choices(_: None) -> str:
-    """Have a row for each choice, with links that work from the README."""
-    rows = [
-        table_row(
-            one.situation,
-            [
-                (
-                    f"`{one.consumer}`<br>{_link(one.source)}<br>"
-                    f"behind {', '.join(map(_link, one.mounted))}"
-                ),
-                one.figure,
-                f"{one.trap} [More]({one.docs})",
-            ],
-        )
-        for one in choices()
-    ]
-    head = table_head("you have", ["take, and copy", "its number", "its trap"])
-    return "\n".join([*head, *rows, "", conditions()])
-
-
-def _link(path: str) -> str:
-    return f"[`{'/'.join(Path(path).parts[1:])}`]({path})"
-
-
-def _questions(_: None) -> str:
-    """Have the table of the README, with links that work from docs/."""
-    table = README.read_text().partition("## Questions\n\n")[2].partition("\n\n")[0]
-    rows = table.replace("](docs/", "](").splitlines()
-    return "\n".join(row for row in rows if "(README.md)" not in row)
-
-
-def _editions(_: None) -> str:
-    rows = [
-        table_row(
-            f"`{edition.name}`",
-            [edition.sentence, ", ".join(f"`{e.topic or e.url}`" for e in exhibits(edition.name))],
-        )
-        for edition in EDITIONS.values()
-    ]
-    return "\n".join([*table_head("edition", ["what it shows", "URLs, or topics"]), *rows])
-
-
-def _conditions(_: None) -> str:
-    rows = [
-        table_row(f"`{name}`", [figure.words, f"`{experiment}`"])
-        for experiment, name, figure in figures()
-    ]
-    return "\n".join([*table_head("figure", ["what it is", "experiment"]), *rows])
-
-
-def _cells() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Return what the committed result has of each server, without other versions."""
-    result = committed()
-    servers = {it["name"] for it in result["targets"] if not it["environment"]}
-    return [cell for cell in cells(result) if cell[0] in servers]
-
-
-def _matrix(edition: str) -> str:
-    """Say in one sentence how one edition did on all servers, in the result that is committed."""
-    found = [it for it in _cells() if it[1].startswith(f"{edition}/")]
-    count = Counter(outcome["verdict"] for *_, outcome in found)
-    servers = list(dict.fromkeys(server.capitalize() for server, *_ in found))
-    probes = {probe["id"] for _, _, probe, _ in found}
-    text = f"""**{len(probes)} probes** of the five types of `{edition}` on
-        {", ".join(servers[:-1])} and {servers[-1]}: **{count["same"]:,} answers are as the contract
-        says**,
-        {count["declared"]:,} differ in a way that is known of a server, {count["differs"]} in any
-        other. Each is on the page under `/matrix/`; [a summary](docs/matrix.md)."""
-    return " ".join(text.split())
-
-
-def _seen(probes: str) -> str:
-    """Have a row for each probe: what a trusting consumer shows on each server, and what echo."""
-    exhibits = "tutorial/json-websocket", "echo/json-websocket"
-    seen: dict[tuple[str, str], dict[str, list[str]]] = {}
-    sentences = {}
-    for server, exhibit, probe, outcome in _cells():
-        if outcome["verdict"] == "n/a":
-            continue
-        sentences[probe["id"]] = probe["sentence"]
-        by_words = seen.setdefault((probe["id"], exhibit), {})
-        by_words.setdefault(outcome["seen"], []).append(server.capitalize())
-    rows = [
-        table_row(
-            f"`{probe}`: {sentences[probe]}", [_by_server(seen[probe, one]) for one in exhibits]
-        )
-        for probe in probes.split()
-    ]
-    return "\n".join([*table_head("", [f"`{one}`" for one in exhibits]), *rows])
-
-
-def _by_server(seen: dict[str, list[str]]) -> str:
-    if len(seen) == 1:
-        return f"`{next(iter(seen))}`"
-    return "<br>".join(f"`{words}` ({', '.join(servers)})" for words, servers in seen.items())
-
-
-def _lost(_: None) -> str:
-    """Have a row for each fault, a column for each edition: how many messages of all were lost."""
-    rows = from_json((RESULTS / "delivery.json").read_bytes()).results["delivery"]
-    lost, sent = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for row in rows:
-        key = row.fault, row.exhibit.partition("/")[0]
-        lost[key] += row.lost
-        sent[key] += row.lost + row.delivered
-    editions = list(dict.fromkeys(edition for _, edition in sent))
-    lines = [
-        table_row(
-            f"{name}: {fault.sentence}",
-            [f"{lost[name, one]:,} of {sent[name, one]:,}" for one in editions],
-        )
-        for name, fault in FAULTS.items()
-    ]
-    return "\n".join([*table_head("", [f"`{one}`" for one in editions]), *lines])
-
-
-GENERATED: dict[str, Callable[[Any], str]] = {
-    "choices": _choices,
-    "conditions": _conditions,
-    "editions": _editions,
-    "questions": _questions,
-    "matrix-line": _matrix,
-    "seen": _seen,
-    "lost": _lost,
-}
-"""What is between the marks of that name. A mark may have an argument."""
 
 
 def _marked(language: str) -> list[str]:
@@ -221,12 +38,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     migrate(url)
     with serve("daphne", environment={"DATABASE_URL": url}) as server:
         yield server
-
-
-@each_document
-def test_shows_the_files_as_they_are(document: Path) -> None:
-    """Every consumer, diff and table in a document is the one in the project."""
-    assert render(document.read_text()) == document.read_text()
 
 
 def test_has_commands_to_run() -> None:
@@ -324,8 +135,3 @@ def anchors(markdown: str) -> set[str]:
     """Find what GitHub makes of each heading."""
     headings = re.findall(r"^#+ (.*)$", markdown, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
-
-
-if __name__ == "__main__":
-    for document in DOCUMENTS:
-        document.write_text(render(document.read_text()))

@@ -1,7 +1,4 @@
-"""docs/findings.md and its programs: what is wrong upstream is still so, and is as written.
-
-``python -m tests.test_upstream`` writes the document again.
-"""
+"""docs/findings.md and its programs: what is wrong upstream is still so."""
 
 import os
 import re
@@ -17,9 +14,6 @@ import pytest
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT
 
-PAGE = ROOT / "docs" / "findings.md"
-INDEX = re.compile(r"(?<=<!-- index -->\n).*(?=<!-- /index -->)", re.DOTALL)
-FINDINGS = re.compile(r"(?<=<!-- findings -->\n).*(?=<!-- /findings -->)", re.DOTALL)
 OWN_FILE = re.compile(r"(?:consumers|routing|sandbox|docs)/[\w/.]*\w")
 LIBRARIES = {
     "channels": "Channels",
@@ -107,27 +101,27 @@ ALL = [
 ]
 
 
-def as_index() -> str:
+def as_faults() -> str:
     """One line for each fault: those of the programs, then those of other pages."""
     rows = [(one.library, one.title, one.workaround, f"findings/{one.program.name}") for one in ALL]
-    lines = ["", "| in | fault | what to do |", "|---|---|---|"]
+    lines = ["| in | fault | what to do |", "|---|---|---|"]
     for library, name in LIBRARIES.items():
         for _, fault, workaround, link in (row for row in (*rows, *ELSEWHERE) if row[0] == library):
             lines.append(f"| {name} | [{fault.rstrip('.')}]({link}) | {_linked(workaround)} |")
-    return "\n".join(lines) + "\n\n"
+    return "\n".join(lines)
 
 
 def _linked(workaround: str) -> str:
     return OWN_FILE.sub(r"[`\g<0>`](../\g<0>)", workaround).rstrip(".")
 
 
-def as_page() -> str:
+def as_findings() -> str:
     """The findings of each library."""
     sections = []
     for library, name in LIBRARIES.items():
         sections.append(f"\n## {name}\n")
         sections += [_as_item(one) for one in ALL if one.library == library]
-    return "\n".join(sections) + "\n"
+    return "\n".join(sections)
 
 
 def _as_item(one: Finding) -> str:
@@ -141,13 +135,6 @@ def _as_item(one: Finding) -> str:
         f"  Reported: [{repository}#{number}]({one.reported})." if one.reported else "",
     )
     return "\n".join(filter(None, lines))
-
-
-def test_the_page_has_each_finding() -> None:
-    """The document says of each program what its docstring says."""
-    page = PAGE.read_text()
-
-    assert (INDEX.findall(page), FINDINGS.findall(page)) == ([as_index()], [as_page()])
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.program.stem)
@@ -195,12 +182,3 @@ def test_is_still_so(one: Finding, request: pytest.FixtureRequest) -> None:
         f"Mended upstream, or changed: {one.title} If it is mended, remove {one.program.name}, and "
         f"what works around it: {one.workaround}"
     )
-
-
-def write() -> None:
-    page = INDEX.sub(lambda _: as_index(), PAGE.read_text())
-    PAGE.write_text(FINDINGS.sub(lambda _: as_page(), page))
-
-
-if __name__ == "__main__":
-    write()

@@ -1,11 +1,8 @@
-"""``python -m sandbox.bench.figures``: write the figures of choosing.md and others in docs/.
-
-They come from the committed results.
+"""The figures of docs/, from the committed results, in Markdown.
 
 A difference is stated only where the rounds of the one and of the other do not overlap.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -25,23 +22,12 @@ from sandbox.bench.spread import Spread, compared, ratio, ratios
 from sandbox.choices import CONNECTIONS, MEMBERS, rough
 from sandbox.choices import PAYLOAD_BYTES as PAYLOAD
 from sandbox.compare.differences import SERVERS
-from sandbox.processes.servers import ROOT
 
-DOCUMENTS = CHOOSING, DETAILS, *_ = [
-    ROOT / "docs" / name
-    for name in (
-        *("choosing.md", "benchmarks.md", "anatomy.md", "rooms.md", "mqtt.md"),
-        "servers.md",
-    )
-]
 RESULTS = Path(__file__).parent / "results" / "figures.json"
 OF_DEVICES = RESULTS.with_name("devices.json")
 """What a run of ``bench`` on the edition of devices found: it has another server, and baseline."""
 OF_STREAMS = RESULTS.with_name("streams.json")
 """What idle event streams hold."""
-MARKED = re.compile(
-    r"(?<=<!-- figures: )(?P<section>\w+)( -->\n).*?(?=<!-- /figures -->)", re.DOTALL
-)
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
@@ -52,25 +38,6 @@ NO_DIFFERENCE = "no difference that this machine can show"
 STALLED_MS = 500
 POLLING = 1000
 """Clients of the example."""
-
-
-def main() -> None:
-    report = from_json(RESULTS.read_bytes())
-    for document in DOCUMENTS:
-        document.write_text(render(document.read_text(), report))
-
-
-def render(text: str, report: Report) -> str:
-    """Return a document with all its figures. Raises KeyError if something was not measured."""
-    devices_report = from_json(OF_DEVICES.read_bytes())
-
-    def replaced(mark: re.Match[str]) -> str:
-        of_devices = mark["section"] == "devices"
-        return (
-            mark[1] + mark[2] + section(mark["section"], devices_report if of_devices else report)
-        )
-
-    return MARKED.sub(replaced, text)
 
 
 def section(name: str, report: Report) -> str:
@@ -672,7 +639,3 @@ SECTIONS: dict[str, Callable[[Report], Iterator[str]]] = {
     "details": details,
 }
 """What gives the lines of each, by the name that stands in the mark of a document."""
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
-"""``python -m sandbox.bench.versions``: write the tables of docs/versions.md, from results.
+"""``python -m sandbox.bench.versions FILE ...``: keep what docs/versions.md shows.
 
-With the paths of what ``compare --with ... --json`` has written, these become the result first.
+The files are those that ``compare --with ... --json`` has written.
 """
 
 import json
@@ -17,11 +17,9 @@ from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.output.json import from_json
 from sandbox.bench.output.table import many
 from sandbox.bench.report import Report
-from sandbox.processes.servers import ROOT
 
-DOCUMENT = ROOT / "docs" / "versions.md"
-BEHAVIOUR = ROOT / "sandbox" / "compare" / "results" / "versions.json"
 SPEED = Path(__file__).parent / "results" / "versions.json"
+BEHAVIOUR = Path(__file__).parent.parent / "compare" / "results" / "versions.json"
 SERVERS = ("daphne", "uvicorn", "hypercorn")
 CHANGED_WITH_SERVER = ("channels", "daphne", "asgiref", "uvicorn", "hypercorn")
 BLOCKER, NEIGHBOUR = "stock/websocket", "stock/async-websocket"
@@ -113,20 +111,12 @@ def digest(documents: Iterable[dict[str, Any]]) -> Behaviour:
     return Behaviour(started, columns, list(changes.values()))
 
 
-def render(document: str, behaviour: Behaviour, speed: Report) -> str:
-    """Return the document with its tables as they should be."""
-    tables = {
-        "upgrade": _upgrade(speed),
-        "columns": _columns(behaviour),
-        "behaviour": _behaviour(behaviour),
-        "speed": _speed(speed),
-        "stall": _stall(speed),
-    }
-    for name, lines in tables.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = document.partition(begin)
-        document = before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
-    return document
+def table(name: str) -> str:
+    """Return a table in Markdown, from the committed results."""
+    if name in OF_SPEED:
+        return "\n".join(OF_SPEED[name](from_json(SPEED.read_bytes())))
+    behaviour = msgspec.json.decode(BEHAVIOUR.read_bytes(), type=Behaviour)
+    return "\n".join(OF_BEHAVIOUR[name](behaviour))
 
 
 def _columns(behaviour: Behaviour) -> Iterator[str]:
@@ -237,14 +227,11 @@ def _row(*columns: str) -> str:
     return "| " + " | ".join(one.replace("|", r"\|") for one in columns) + " |"
 
 
-def main(paths: Sequence[str]) -> None:
-    if paths:
-        kept = digest(json.loads(Path(path).read_text()) for path in paths)
-        BEHAVIOUR.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
-    behaviour = msgspec.json.decode(BEHAVIOUR.read_bytes(), type=Behaviour)
-    speed = from_json(SPEED.read_bytes())
-    DOCUMENT.write_text(render(DOCUMENT.read_text(), behaviour, speed))
+OF_BEHAVIOUR = {"columns": _columns, "behaviour": _behaviour}
+OF_SPEED = {"upgrade": _upgrade, "speed": _speed, "stall": _stall}
+"""What gives the lines of each table, by the name that stands in the mark of the page."""
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    kept = digest(json.loads(Path(path).read_text()) for path in sys.argv[1:])
+    BEHAVIOUR.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")

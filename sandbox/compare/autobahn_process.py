@@ -16,8 +16,6 @@ from kosoku import FailureError, run_fuzzingclient
 
 AT_ONCE = 8
 OPCODES = {0: "cont", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
-CHOPPED = " ..."
-"""How the suite ends a payload of which it shows only the beginning."""
 
 
 def list_cases() -> None:

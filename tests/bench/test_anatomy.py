@@ -1,8 +1,4 @@
-"""The experiment anatomy: each step adds what it says, and the page shows what was measured.
-
-``DJANGO_SETTINGS_MODULE=sandbox.settings python -m tests.bench.test_anatomy`` writes the tables of
-docs/anatomy.md again, from the committed results.
-"""
+"""The experiment anatomy: each step adds what it says."""
 
 import asyncio
 import io
@@ -31,17 +27,13 @@ from sandbox.bench.report import Report
 from sandbox.bench.testbed import processor_seconds
 from tests.support.asgi import TIMEOUT
 
-ROOT = Path(__file__).parent.parent.parent
-PAGE = ROOT / "docs" / "anatomy.md"
-RESULTS = ROOT / "sandbox" / "bench" / "results" / "anatomy.json"
 MEASURED = "async-http"
 """On a real server: the other types are tried in process."""
-MARKED = re.compile(r"(?<=<!-- anatomy -->\n).*(?=<!-- /anatomy -->)", re.DOTALL)
 
 
-def render(report: Report) -> str:
+def as_tables(report: Report) -> str:
     """Say in Markdown what each step adds, one table for each server."""
-    return "\n".join(["", *_tables(report), *_made_with(report), ""])
+    return "\n".join([*_tables(report), *_made_with(report)])
 
 
 def _tables(report: Report) -> Iterator[str]:
@@ -78,18 +70,6 @@ def _made_with(report: Report) -> Iterator[str]:
         f"Measured on {report.started[:10]} with {versions}; {report.machine['cores']} cores, "
         f"{report.cores}; medians of {report.rounds} rounds."
     )
-
-
-def write_page() -> None:
-    tables = render(from_json(RESULTS.read_bytes()))
-    PAGE.write_text(MARKED.sub(lambda _: tables, PAGE.read_text()))
-
-
-def test_the_page_shows_the_committed_results() -> None:
-    """The tables of docs/anatomy.md are those of the committed results, for every type."""
-    (tables,) = MARKED.findall(PAGE.read_text())
-
-    assert tables == render(from_json(RESULTS.read_bytes()))
 
 
 @pytest.mark.parametrize("slug", TYPES)
@@ -304,7 +284,3 @@ def test_each_step_is_said_in_a_sentence() -> None:
         assert isinstance(cost, Cost)
         assert cost.does.endswith(".")
         assert len(f"or + {cost.label}") <= 29
-
-
-if __name__ == "__main__":
-    write_page()

@@ -10,11 +10,13 @@ from django.core.management import CommandError, call_command
 
 from sandbox.bench.conditions import ConditionError, figures, parse
 from sandbox.bench.experiments.echo import EchoRow
-from sandbox.bench.figures import CHOOSING, DETAILS
 from sandbox.bench.report import Report, Server
 from sandbox.bench.run import Bench
 from sandbox.bench.spread import Spread, compared
 from sandbox.management.shell import INTERRUPTED
+from sandbox.processes.servers import ROOT
+
+CHOOSING = ROOT / "docs" / "choosing.md"
 
 
 def report(*rows: tuple[str, Spread]) -> Report:
@@ -206,7 +208,7 @@ def documented() -> list[list[str]]:
     blocks = re.compile(r"```console\n(.*?)```", re.DOTALL)
     return [
         shlex.split(command)
-        for document in (CHOOSING, DETAILS)
+        for document in (CHOOSING, CHOOSING.with_name("benchmarks.md"))
         for block in blocks.findall(document.read_text())
         for command in commands.findall(block)
     ]

@@ -11,14 +11,9 @@ from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
 from sandbox.bench.figures import (
-    CHOOSING,
     COMPARED,
-    DOCUMENTS,
-    MARKED,
     RESULTS,
-    SECTIONS,
     TYPES,
-    render,
     section,
 )
 from sandbox.bench.output.json import from_json
@@ -93,15 +88,6 @@ def made_up() -> Report:
 
 def written(report: Report) -> str:
     return " ".join(section("details", report).split())
-
-
-def test_the_documents_show_the_committed_figures() -> None:
-    """What stands between the marks is what ``sandbox.bench.figures`` writes."""
-    report = from_json(RESULTS.read_bytes())
-    texts = [document.read_text() for document in DOCUMENTS]
-
-    assert [render(text, report) for text in texts] == texts
-    assert {mark[0] for text in texts for mark in MARKED.findall(text)} == set(SECTIONS)
 
 
 def test_every_figure_is_measured() -> None:
@@ -295,5 +281,3 @@ def test_nothing_is_stated_that_was_not_measured(missing: str) -> None:
 
     with pytest.raises(KeyError):
         section("details", report)
-    with pytest.raises(KeyError):
-        render(CHOOSING.read_text(), report)

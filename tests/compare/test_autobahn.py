@@ -1,7 +1,4 @@
-"""The Autobahn suite: how its cases become probes, and what docs/autobahn.md says of them.
-
-``python -m tests.compare.test_autobahn`` writes the table of that page.
-"""
+"""The Autobahn suite: how its cases become probes, and what docs/autobahn.md says of them."""
 
 import asyncio
 import re
@@ -21,10 +18,8 @@ from sandbox.compare.output.words import in_words, reason
 from sandbox.compare.probes import SUITES, table
 from sandbox.compare.probes.autobahn import cases
 from sandbox.compare.report import Report
-from sandbox.processes.servers import ROOT, free_port, installed, serve
+from sandbox.processes.servers import free_port, installed, serve
 
-PAGE = ROOT / "docs/autobahn.md"
-TABLE = re.compile(r"(?<=<!-- autobahn -->\n).*?(?=<!-- /autobahn -->)", re.DOTALL)
 PREFIX = "autobahn-"
 MIRRORS = exhibits("mirror")
 
@@ -75,12 +70,6 @@ def rows() -> Iterator[str]:
             why = " ".join(filter(None, [difference.reason, difference.cure, link]))
             yield f"| {name} | {passed} | {ranges(its_cases)} | {why} |"
             name = passed = ""  # type: ignore[assignment] # a cell that stays empty
-
-
-def test_the_page_has_what_is_declared() -> None:
-    """The table of docs/autobahn.md names each case that a server fails, and why."""
-    (shown,) = TABLE.findall(PAGE.read_text())
-    assert shown.strip() == "\n".join(rows())
 
 
 def test_each_case_is_a_probe_with_words_of_its_own() -> None:
@@ -184,12 +173,3 @@ def test_a_suite_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         call_command("compare", "mirror")
     assert error.value.returncode == 2
     assert questions([one for one in CATALOGUE if one not in MIRRORS])
-
-
-def write() -> None:
-    text = PAGE.read_text()
-    PAGE.write_text(TABLE.sub(lambda _: "\n" + "\n".join(rows()) + "\n\n", text))
-
-
-if __name__ == "__main__":
-    write()

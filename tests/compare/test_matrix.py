@@ -15,10 +15,12 @@ from sandbox.compare.differences import OF_SERVERS
 from sandbox.compare.observations import Observation, OneOf
 from sandbox.compare.output.html import as_html
 from sandbox.compare.output.json import as_json
+from sandbox.compare.output.markdown import as_markdown
 from sandbox.compare.output.words import reason, seen_in_words
 from sandbox.compare.report import Report
 from sandbox.processes.servers import ARGUMENTS, VARIANTS
 from tests.compare.conftest import usual
+from tests.test_generated import PARTS, between_marks
 
 EXHIBITS = CATALOGUE
 SCHEMA = json.loads(Path(compare.__file__).with_name("schema.json").read_text())
@@ -114,6 +116,12 @@ def test_schema_knows_every_observation() -> None:
         kind.__name__: sorted(field.name for field in fields(kind))
         for kind in (*get_args(Observation), OneOf)
     }
+
+
+def test_the_page_has_the_matrix(readme_report: Report) -> None:
+    """The matrix of docs/matrix.md is what ``compare echo tutorial --markdown`` writes."""
+    part = PARTS["docs/matrix.md matrix"]
+    assert part[0] == between_marks(part, as_markdown(readme_report)), "make docs writes it again."
 
 
 def test_html_needs_no_other_file(readme_report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Versions as columns: ``compare --with``, and the tables of docs/versions.md."""
+"""Versions as columns: ``compare --with``, and what docs/versions.md keeps of it."""
 
 import json
 import os
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
 from sandbox.bench.output.json import from_json
-from sandbox.bench.versions import BEHAVIOUR, DOCUMENT, SPEED, Behaviour, digest, render
+from sandbox.bench.versions import digest
 from sandbox.processes.environments import Environment, RequirementsError, environment
 from sandbox.processes.servers import ROOT
 
@@ -99,14 +98,7 @@ def test_a_url_has_its_own_versions() -> None:
     assert error.value.returncode == 2
 
 
-# The document.
-
-
-def test_the_document_has_the_results() -> None:
-    """The tables of docs/versions.md are those of the results in the repository."""
-    text = DOCUMENT.read_text()
-    behaviour = msgspec.json.decode(BEHAVIOUR.read_bytes(), type=Behaviour)
-    assert render(text, behaviour, from_json(SPEED.read_bytes())) == text
+# What is kept.
 
 
 def compared(verdict: str) -> dict[str, Any]:

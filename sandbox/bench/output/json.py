@@ -1,7 +1,4 @@
-"""The report as JSON. ``schema.json`` describes it for other programs.
-
-``python -m sandbox.bench.output.json`` writes that file again, after rows have changed.
-"""
+"""The report as JSON. ``schema.json`` describes it for other programs."""
 
 from inspect import cleandoc
 from pathlib import Path
@@ -70,7 +67,3 @@ def _rounded(value: object) -> object:
         return value
 
     return walk(builtins)
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_bytes(json_schema())

@@ -13,24 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from consumers.catalogue import CATALOGUE
 from sandbox.compare.differences import Difference
 from sandbox.compare.engine import Cell, Target
 from sandbox.compare.observations import OneOf
 from sandbox.compare.output.json import observed
 from sandbox.compare.output.words import in_words, reason, seen_in_words
-from sandbox.compare.probes import TABLES, table
 from sandbox.compare.report import LEGEND, Changes, Report
 from sandbox.processes.machine import machine, versions
 
 SCHEMA = 1
 COMMITTED = Path(__file__).parent.parent / "results" / "matrix.json"
-RENEW = (
-    ".venv/bin/python manage.py compare all --server daphne --server uvicorn --server hypercorn "
-    "--server granian --with 'channels==4.2.*' --with 'channels==4.1.*' "
-    "--matrix sandbox/compare/results/matrix.json"
-)
-"""The command that makes the committed result again."""
 
 LONGEST_LOG = 24
 """Frames of a log; of a longer one the beginning."""
@@ -266,26 +258,3 @@ def other_cells(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                 one, other = (probe["outcomes"][NUMERALS.index(it)] for it in numerals)
                 if is_another(one, other):
                     yield target["environment"], exhibit, probe["id"]
-
-
-def outdated(result: Mapping[str, Any]) -> str:
-    """Say what a result has not of the present probes and exhibits, or too much; else nothing."""
-    now = {
-        "edition": list(dict.fromkeys(exhibit.edition.name for exhibit in CATALOGUE)),
-        "exhibit": [exhibit.id for exhibit in CATALOGUE],
-        "probe": list(
-            dict.fromkeys(probe.id for name in TABLES for probe in table(name) if probe.by_default)
-        ),
-    }
-    then = {
-        "edition": [edition["name"] for edition in result["editions"]],
-        "exhibit": result["exhibits"],
-        "probe": [probe["id"] for probe in result["probes"]],
-    }
-    found = []
-    for what, names in now.items():
-        if missing := [name for name in names if name not in then[what]]:
-            found.append(f"has no {what} {', '.join(missing)}")
-        if gone := [name for name in then[what] if name not in names]:
-            found.append(f"still has {what} {', '.join(gone)}")
-    return f"{COMMITTED.name} {'; '.join(found)}. Renew it: {RENEW}" if found else ""
