@@ -15,6 +15,7 @@ from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
 from sandbox.processes.redis import NO_PROGRAM, Redis, find_server
 from sandbox.processes.servers import Server, serve
 from tests.support.harness import examples_tried
+from tests.support.missing import skip_outside_ci
 
 # An example of five round trips has no fixed price on a shared machine: no deadline.
 settings.register_profile(
@@ -123,7 +124,8 @@ def daphne_port(daphne: Server) -> int:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:
     """A Redis of our own, that a test may kill."""
-    needs(find_server(), NO_PROGRAM)
+    if find_server() is None:
+        skip_outside_ci(NO_PROGRAM)
     with Redis() as redis:
         yield redis
 
@@ -131,7 +133,8 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def mosquitto_program() -> None:
     """Let tests be skipped where there is no Mosquitto."""
-    needs(find_mosquitto(), NO_MOSQUITTO)
+    if find_mosquitto() is None:
+        skip_outside_ci(NO_MOSQUITTO)
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +142,6 @@ def mosquitto(mosquitto_program: None) -> Iterator[Mosquitto]:  # noqa: ARG001 #
     """A Mosquitto that lets everybody in."""
     with Mosquitto() as mosquitto:
         yield mosquitto
-
-
-def needs(program: str | None, reason: str) -> None:
-    """Skip a test where a program of the system is missing; in CI it fails."""
-    if not program:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -34,6 +33,7 @@ from sandbox.bench.output.html import COLOURS
 from sandbox.bench.output.json import SCHEMA_FILE, from_json
 from sandbox.bench.plan import plan
 from sandbox.bench.report import Report
+from tests.support.missing import skip_outside_ci
 
 THREADS = 32
 """The default of SYNC_THREADS."""
@@ -44,9 +44,7 @@ LITTLE = replace(plan(quick=True, rounds=1, seconds=0.1, connections=[2]), aslee
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Database]:
     if missing := missing_for_postgresql():
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_outside_ci(missing)
     with postgresql_database() as found:
         yield found
 

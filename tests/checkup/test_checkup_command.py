@@ -4,15 +4,12 @@ import asyncio
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from io import StringIO
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import trustme
@@ -27,6 +24,7 @@ from sandbox.checkup.plan import plan
 from sandbox.checkup.target import Manner, Target
 from sandbox.processes.servers import ROOT, Server, free_port
 from sandbox.wire import Trace
+from tests.support.tcp import in_a_thread, tcp_server
 
 FEW = ("--check", "foreign-origin", "--check", "not-json", "--check", "close")
 
@@ -43,33 +41,16 @@ def checkup(*arguments: str | Path) -> tuple[str, str, int]:
     return out.getvalue(), said.getvalue(), 0
 
 
-@contextmanager
-def listener(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def listener(*answers: bytes, tls: ssl.SSLContext | None = None) -> AbstractContextManager[int]:
     """A server that gives these bytes to each client, whatever it asks, and then says nothing."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
             writer.write(answer)
         await reader.read(-1)
         writer.close()
 
-    writers: list[asyncio.StreamWriter] = []
-
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls))
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-    yield server.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    server.close()
-    for writer in writers:
-        writer.transport.abort()
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.run_until_complete(asyncio.sleep(0.05))
-    loop.close()
+    return in_a_thread(tcp_server(handle, tls))
 
 
 # Good input.
@@ -367,11 +348,3 @@ def test_compare_names_checkup(daphne: Server, websockets_echo: str) -> None:
     assert error.value.returncode == 2
     with pytest.raises(CommandError, match=r"manage\.py checkup"):
         call_command("compare", "--url", f"{websockets_echo}/ws/")
-
-
-def test_the_port_of_a_listener_is_free() -> None:
-    """The tests' own listener is gone when its block ends."""
-    with listener() as port:
-        pass
-    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port)):
-        pass

@@ -1,6 +1,5 @@
 """One run of everything on Daphne, and one of what servers differ in, for all tests here."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from sandbox.compare.engine import Question, flag_mismatches, questions
 from sandbox.compare.report import Report
 from sandbox.compare.run import run, started
 from sandbox.processes.servers import ARGUMENTS, ROOT, VARIANTS, installed
+from tests.support.missing import skip_outside_ci
 
 
 def scratch_copy(folder: Path) -> Path:
@@ -66,12 +66,16 @@ def readme_report(report: Report) -> Report:
     return only(MATRIX_EXHIBITS, report)
 
 
+def need(servers: Iterable[str]) -> None:
+    """Skip a test where one of these servers is not installed; in CI it fails."""
+    if missing := set(servers).difference(installed()):
+        skip_outside_ci(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
+
+
 @pytest.fixture(scope="session")
 def all_servers_report(report: Report) -> Report:
     """A part of it on the other servers too."""
-    missing = set(ARGUMENTS).difference(installed())
-    if missing and not os.environ.get("CI"):
-        pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
+    need(ARGUMENTS)
     daphne = only(EXHIBITS_ON_ALL_SERVERS, report)
     others = [started(server) for server in ARGUMENTS if server != "daphne"]
     found = run(others, usual(EXHIBITS_ON_ALL_SERVERS))
@@ -85,9 +89,7 @@ def all_servers_report(report: Report) -> Report:
 @pytest.fixture(scope="session")
 def variants_report() -> Report:
     """A smaller part of it on variants of servers."""
-    missing = {program for program, _ in VARIANTS.values()}.difference(installed())
-    if missing and not os.environ.get("CI"):
-        pytest.skip(f"Not installed: {', '.join(missing)}. Try pip install -e '.[servers]'.")
+    need(program for program, _ in VARIANTS.values())
     return run([started(variant) for variant in VARIANTS], usual(EXHIBITS_ON_VARIANTS))
 
 

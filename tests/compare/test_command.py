@@ -1,6 +1,5 @@
 """``manage.py compare``: what it exits with, what it says, what it leaves behind."""
 
-import asyncio
 import json
 import os
 import re
@@ -8,10 +7,8 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import trustme
@@ -20,6 +17,8 @@ from django.core.management import CommandError, call_command
 from sandbox.compare.run import started
 from sandbox.processes.servers import ROOT, Server, free_port, installed
 from tests.compare.conftest import scratch_copy
+from tests.support.relay import Relay
+from tests.support.tcp import in_a_thread
 
 
 def compare(
@@ -141,36 +140,8 @@ def tls(daphne: Server, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        upstream = await asyncio.open_connection("127.0.0.1", daphne.port)
-        writers.append(upstream[1])
-        await asyncio.gather(pipe(reader, upstream[1]), pipe(upstream[0], writer))
-
-    writers: list[asyncio.StreamWriter] = []
-
-    loop = asyncio.new_event_loop()
-    proxy = loop.run_until_complete(asyncio.start_server(connect, "127.0.0.1", 0, ssl=context))
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-    yield f"https://localhost:{proxy.sockets[0].getsockname()[1]}", tmp_path / "authority.pem"
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    proxy.close()
-    for writer in writers:
-        writer.transport.abort()
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.run_until_complete(asyncio.sleep(0.1))
-    loop.close()
+    with in_a_thread(Relay(daphne.url, context)) as relay:
+        yield f"https://localhost:{relay.port}", tmp_path / "authority.pem"
 
 
 @pytest.mark.parametrize("scheme", ["https", "wss"])

@@ -14,12 +14,13 @@ import pytest
 from django.utils.module_loading import import_string
 
 from consumers.catalogue import BOTS
+from sandbox.processes.migration import migrate
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import Server, serve
 from sandbox.site.views import MAX_INVITATIONS
 from sandbox.wire import http
 from tests.support.asgi import TIMEOUT
-from tests.support.bots import migrate, press, workers
+from tests.support.bots import press, workers
 from tests.support.clients import Client
 from tests.support.members import SLUGS
 
@@ -39,7 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(redis: Redis, database: Path) -> Iterator[Server]:
     """A Daphne, and two processes that run both bots."""
     environment = {"REDIS_URL": redis.url, "DATABASE_URL": f"sqlite:///{database}"}
-    migrate(environment)
+    migrate(environment["DATABASE_URL"])
     with workers(2, environment), serve(environment=environment) as server:
         yield server
 

@@ -151,10 +151,13 @@ async def test_rooms_work_with_every_option_that_is_accepted(redis: Redis) -> No
     options = "db=1&client_name=rooms&health_check_interval=1&socket_keepalive=true"
     with serve(environment={"REDIS_URL": f"{redis.url.rpartition('/')[0]}/?{options}"}) as server:
         async with clients("options", server.url) as everyone:
-            await asyncio.sleep(2.5)  # two intervals of the health check
-            await everyone[0].send('{"message": "still here"}')
-            heard = [await member.hear() for member in everyone]
-    assert heard == ['{"message":"still here"}'] * 5
+            await asyncio.sleep(1.2)  # over the interval of the health check
+            async with clients("more-options", server.url) as others:  # that is a new subscription
+                for members in everyone, others:
+                    await members[0].send('{"message": "still here"}')
+                    heard = [await member.hear() for member in members]
+                    assert heard == ['{"message":"still here"}'] * 5
+        assert "subscriptions in Redis are lost" not in server.log()
 
 
 @pytest.mark.asyncio

@@ -1,8 +1,7 @@
 """Brokers that are no Mosquitto: one without MQTT 5, and some that answer in other ways."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,13 +13,14 @@ from sandbox.processes.amqtt import REQUIREMENT, Amqtt
 from sandbox.processes.environments import RequirementsError, environment
 from tests.support.devices import Device, ServerThread, answered, eventually
 from tests.support.logs import Log, logged
+from tests.support.missing import skip_outside_ci
+from tests.support.tcp import Handler, tcp_server
 
 pytestmark = pytest.mark.asyncio
 HI, HI_BACK = b'{"message": "hi"}', b'{"message":"hi"}'
 each_device = pytest.mark.parametrize("exhibit", DEVICES, ids=lambda exhibit: exhibit.id)
 ACCEPTED = b"\x20\x03\x00\x00\x00"
 """CONNACK of MQTT 5, without properties."""
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def amqtt() -> Iterator[str]:
     try:
         installed = environment(REQUIREMENT)
     except RequirementsError as error:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+        skip_outside_ci(str(error))
     with Amqtt(installed) as broker, logged("sandbox.mqtt") as log, ServerThread(broker.url):
         asyncio.run(answered(broker.url, DEVICES[0].topic, version=V311))
         assert log.has("connected, MQTT 3.1.1, a new session")
@@ -54,23 +54,10 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(
 
 
 @asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[str]:
+async def broker(handler: Handler) -> AsyncIterator[str]:
     """Something that devices take for a broker; yields its URL."""
-    connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections[asyncio.current_task()] = writer
-        await handler(reader, writer)
-
-    server = await asyncio.start_server(handle, "127.0.0.1")
-    try:
-        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task, writer in connections.items():
-            writer.close()
-            if task:
-                await asyncio.wait((task,))
+    async with tcp_server(handler) as port:
+        yield f"mqtt://127.0.0.1:{port}"
 
 
 def answering(*answers: bytes, version: int = V5) -> Handler:
@@ -104,14 +91,14 @@ def answering(*answers: bytes, version: int = V5) -> Handler:
 )
 async def test_what_does_not_let_us_in_is_said(log: Log, answer: bytes, said: str) -> None:
     """A refusal, and what is no MQTT at all, gets one line however often it is tried."""
-    async with listening(answering(answer)) as url:
+    async with broker(answering(answer)) as url:
         with ServerThread(url):
             await eventually(lambda: log.has("no connection", said, "trying again"))
 
 
 async def test_a_broker_that_just_closes_is_tried_in_3_1_1(log: Log) -> None:
     """Some brokers without MQTT 5 do not refuse it, but close the connection."""
-    async with listening(answering(b"\x20\x02\x00\x00", version=V311)) as url:
+    async with broker(answering(b"\x20\x02\x00\x00", version=V311)) as url:
         with ServerThread(url):
             await eventually(lambda: log.has("connected, MQTT 3.1.1"))
 
@@ -119,14 +106,14 @@ async def test_a_broker_that_just_closes_is_tried_in_3_1_1(log: Log) -> None:
 async def test_a_refused_subscription_is_said(log: Log) -> None:
     """A SUBACK that refuses gets a line with the topic and the reason."""
     suback = b"\x90\x04\x00\x01\x00\x87"
-    async with listening(answering(ACCEPTED + suback)) as url:
+    async with broker(answering(ACCEPTED + suback)) as url:
         with ServerThread(url):
             await eventually(lambda: log.has("does not let us subscribe", "not authorized"))
 
 
 async def test_a_broker_that_says_goodbye_says_why(log: Log) -> None:
     """The reason of a DISCONNECT is in the line that says that the broker has gone."""
-    async with listening(answering(ACCEPTED + b"\xe0\x01\x8e", b"")) as url:
+    async with broker(answering(ACCEPTED + b"\xe0\x01\x8e", b"")) as url:
         with ServerThread(url):
             await eventually(lambda: log.has("gone", "the same client id"))
 
@@ -147,7 +134,7 @@ async def test_what_the_broker_has_not_acknowledged_is_published_again() -> None
                     if not kept:
                         writer.close()
 
-    async with listening(handler) as url:
+    async with broker(handler) as url:
         with ServerThread(url):
             await eventually(lambda: len(seen) > 1)
     assert [packet[0] for packet in seen[:2]] == [0x32, 0x3A]
@@ -192,6 +179,6 @@ async def test_replies_wait_for_the_room_that_the_broker_has() -> None:
             unanswered.clear()
 
     unanswered: list[bytes] = []
-    async with listening(handler) as url:
+    async with broker(handler) as url:
         with ServerThread(url):
             await eventually(lambda: acknowledged == 5)

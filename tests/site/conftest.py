@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sandbox.processes.servers import ROOT, Server, serve
 from tests.support.browser import BrowserErrors, NoChromiumError, chromium
+from tests.support.missing import skip_outside_ci
 
 SECONDS = 20
 """How long the page may take until it shows what a test waits for, on a busy machine."""
@@ -52,9 +53,7 @@ def browser() -> Iterator[Browser]:
         with chromium() as browser:
             yield browser
     except NoChromiumError as error:
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        skip_outside_ci(str(error))
 
 
 @pytest.fixture

@@ -14,12 +14,6 @@ from sandbox.processes.child import child
 from sandbox.processes.servers import ROOT, Server
 
 
-def migrate(environment: Mapping[str, str]) -> None:
-    """Make the tables in the database of ``environment``."""
-    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
-
-
 @contextmanager
 def workers(count: int, environment: Mapping[str, str]) -> Iterator[None]:
     """That many processes, each with all bots, until the block ends."""

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 import trustme
 
 from sandbox.processes.servers import ROOT, Server, free_port, installed, listening
+from tests.support.missing import skip_outside_ci
 
 TEXT = (ROOT / "docs" / "deploying.md").read_text()
 NO_NGINX = "There is no nginx on PATH."
@@ -92,11 +92,8 @@ def nginx(
     nginx the test is skipped; in CI it fails.
     """
     # Debian has it where only root has a PATH to.
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail(NO_NGINX)
-        pytest.skip(NO_NGINX)
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    program = shutil.which("nginx", path=path) or skip_outside_ci(NO_NGINX)
     port, plain_port = free_port(), free_port()
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")

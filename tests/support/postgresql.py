@@ -1,6 +1,5 @@
 """A PostgreSQL of the tests, and what can happen to one."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -9,21 +8,18 @@ from subprocess import Popen
 from typing import Any
 
 import psutil
-import pytest
 
 from sandbox.processes.postgresql import OTHER_CLIENTS, Cluster, cluster, find_postgresql
+from tests.support.missing import skip_outside_ci
 
 
 @contextmanager
 def new_cluster(max_connections: int = 100) -> Iterator[Cluster]:
     """A PostgreSQL that a test can start and stop. Without one it is skipped; in CI it fails."""
-    missing = "" if find_postgresql() else "There is no PostgreSQL on PATH."
+    if find_postgresql() is None:
+        skip_outside_ci("There is no PostgreSQL on PATH.")
     if find_spec("psycopg") is None:
-        missing = "psycopg is not installed: pip install -e '.[postgres]' brings it."
-    if missing:
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_outside_ci("psycopg is not installed: pip install -e '.[postgres]' brings it.")
     with cluster(max_connections) as made:
         yield made
 

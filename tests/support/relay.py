@@ -1,22 +1,25 @@
-"""A link to Redis that a test can slow down, stall and cut."""
+"""A link to a server, such as Redis, that a test can slow down, stall and cut."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
+from ssl import SSLContext
 from typing import Self
 from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes on what goes between clients and the Redis at ``redis_url``, while the block lasts.
+    """Passes on what goes between clients and the server at ``url``, while the block lasts.
 
-    ``delay`` returns how many seconds to keep a chunk; ``lose_answers`` drops what Redis sends.
+    ``delay`` returns how many seconds to keep a chunk; ``lose_answers`` drops what the server
+    sends. With ``tls`` clients have to speak TLS; the server gets none.
     """
 
-    def __init__(self, redis_url: str) -> None:
-        redis = urlsplit(redis_url)
-        self._redis = redis.hostname, redis.port
+    def __init__(self, url: str, tls: SSLContext | None = None) -> None:
+        server = urlsplit(url)
+        self._behind = server.hostname, server.port
+        self._tls = tls
         self._writers: set[StreamWriter] = set()
         self._flows = asyncio.Event()
         self.delay: Callable[[bytes], float] = lambda _chunk: 0
@@ -24,8 +27,9 @@ class Relay:
 
     async def __aenter__(self) -> Self:
         self.resume()
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -49,14 +53,14 @@ class Relay:
 
     async def _relay(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            redis_reader, redis_writer = await asyncio.open_connection(*self._redis)
-        except OSError:  # Redis is down
+            server_reader, server_writer = await asyncio.open_connection(*self._behind)
+        except OSError:  # the server is down
             writer.transport.abort()
             return
-        pair = {writer, redis_writer}
+        pair = {writer, server_writer}
         self._writers |= pair
         await asyncio.gather(
-            self._copy(reader, redis_writer), self._copy(redis_reader, writer, answers=True)
+            self._copy(reader, server_writer), self._copy(server_reader, writer, answers=True)
         )
         self._writers -= pair
 
