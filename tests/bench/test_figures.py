@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from consumers.mqtt import echo_async
+from consumers.tuned.mixins import DirectDispatchMixin
 from sandbox.bench import figures
 from sandbox.bench.experiments.connections import ConnectionsRow
 from sandbox.bench.experiments.echo import EchoRow
@@ -24,6 +26,7 @@ from sandbox.bench.figures import (
 from sandbox.bench.output.json import from_json
 from sandbox.bench.report import Report, Server
 from sandbox.bench.spread import Spread
+from sandbox.choices import rough
 
 EXHIBITS = [f"{edition.name}/{slug}" for edition in COMPARED for slug in TYPES]
 
@@ -132,6 +135,30 @@ def test_protocols_are_compared_by_what_was_measured(
     text = section("ways", from_json(RESULTS.read_bytes()))
 
     assert len(re.findall(r"\| (7,700|7654\.3) \(", text)) == cells
+
+
+def test_mqtt_is_compared_with_what_has_the_same_mixins() -> None:
+    """Devices and WebSockets are those of ``tuned``, and the fastest WebSockets get more echoes."""
+    text = " ".join(section("when", from_json(RESULTS.read_bytes())).split())
+    device, *sockets = (
+        int(rate.replace(",", ""))
+        for rate in re.findall(r"([\d,]+)(?= echoes a second at QoS 1| on \w+(?: and|,))", text)
+    )
+
+    assert DirectDispatchMixin in echo_async.EchoConsumer.__mro__
+    assert f"{rough(tuned('daphne'))} on Daphne and {rough(tuned('uvicorn'))} on Uvicorn" in text
+    assert device < max(sockets)
+
+
+def tuned(server: str) -> float:
+    rows = from_json(RESULTS.read_bytes()).results["echo"]
+    (rate,) = (
+        row.per_second.median
+        for row in rows
+        if (row.server, row.exhibit, row.connections, row.payload_bytes)
+        == (server, "tuned/async-websocket", 32, 32)
+    )
+    return float(rate)
 
 
 def test_the_noise_is_that_of_single_rounds() -> None:
