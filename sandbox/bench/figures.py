@@ -513,10 +513,13 @@ def isolation(report: Report) -> Iterator[str]:
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
     slower = [slug for slug, it in times.items() if it.high < 1]
     faster = [slug for slug, it in times.items() if it.low > 1]
-    answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    answer = f"{_named(slower)} become slower" if slower else "no type becomes slower"
     if faster:
-        answer += f"; it speeds up {_named(faster)}"
-    yield "\n" + _wrapped(f"{answer}. The same classes, without isolation and with it:")
+        answer += f", and {_named(faster)} faster"
+    yield "\n" + _wrapped(
+        f"""An echo, without a database: {answer}, by more than the noise. The same classes, without
+        isolation and with it:"""
+    )
     yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",
