@@ -197,6 +197,23 @@ def test_is_still_so(one: Finding, request: pytest.FixtureRequest) -> None:
     )
 
 
+def test_a_program_says_what_is_not_installed() -> None:
+    """Without its server, a program ends with a sentence that has the command of the page."""
+    code = "import serving; serving.show_versions('channels', 'no-such-server')"
+    folder = {"PYTHONPATH": str(PAGE.with_suffix(""))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    command = ".venv/bin/pip install -e '.[servers]'"
+    assert (done.returncode, done.stderr) == (1, f"no-such-server is not installed: {command}\n")
+    assert command in PAGE.read_text()
+
+
 def write() -> None:
     page = INDEX.sub(lambda _: as_index(), PAGE.read_text())
     PAGE.write_text(FINDINGS.sub(lambda _: as_page(), page))
