@@ -29,6 +29,10 @@ IF_BLOCKS = (
     "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
     "all else that blocks into database_sync_to_async or sync_to_async."
 )
+REMEMBERED = (
+    "Each message is written to the database before it is sent. A process has up to 32 threads for "
+    "that (`SYNC_THREADS`), each with a database connection."
+)
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
 
 
@@ -227,7 +231,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other; your code blocks",
             ROOM,
             f"{measured.deliveries('rooms/websocket')} deliveries a second in a room of {MEMBERS}",
-            "While its handler blocks, a member receives nothing; over 500 messages it loses some.",
+            "While its handler blocks, up to 500 messages wait for a member; it loses the others.",
             "docs/rooms.md",
             (blocks | room,),
         ),
@@ -236,8 +240,8 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other, and get what they missed; your code never blocks",
             ROOM,
             f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
-            "Each message is written to the database before it is sent.",
-            "docs/rooms.md#a-room-that-remembers",
+            REMEMBERED,
+            "docs/database.md#connections",
             (awaits | remembering,),
         ),
         Choice(
@@ -245,7 +249,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other, and get what they missed; your code blocks",
             ROOM,
             f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
-            "A process holds up to `SYNC_THREADS` database connections: one for each thread.",
+            REMEMBERED,
             "docs/database.md#connections",
             (blocks | remembering,),
         ),
@@ -254,7 +258,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients only listen, or post now and then: notifications, progress",
             ROOM,
             f"{measured.lost('rooms/async-http', 'drops')} lost, with connections that drop",
-            "Channels ends the stream when `handle` returns: override `http_request`, as here.",
+            "Channels ends the stream when `handle` returns. So override `http_request`, as here.",
             "docs/rooms.md#event-streams",
             (
                 anyone | {"others": {"no", "yes"}, "listens": {"yes"}},
@@ -307,8 +311,7 @@ def choices() -> tuple[Choice, ...]:
             "Devices that speak MQTT and members of a room talk to each other",
             (TOPICS,),
             "",
-            "It needs Redis. At QoS 1 the broker keeps what a device misses. What a member misses "
-            "is lost.",
+            "It needs Redis. At QoS 1 a device later gets what it missed; a member does not.",
             "docs/bridge.md",
             (device | {"others": {"yes", "remembered"}},),
             IF_BLOCKS,
@@ -358,9 +361,9 @@ def conditions() -> str:
     rows = [choice.id for choice in choices()]
     return (
         f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, over MQTT with "
-        f"{devices['servers'][0]['name'].capitalize()}, one process on one of "
-        f"{figures['machine']['cores']} cores, {CONNECTIONS} connections or a room of {MEMBERS}; "
-        f"lost messages: {clients} clients of a room on two servers. With "
+        f"{devices['servers'][0]['name'].capitalize()}: one process, on one of "
+        f"{figures['machine']['cores']} cores, with {CONNECTIONS} connections or a room of "
+        f"{MEMBERS}. Lost messages are those of {clients} clients of a room on two servers. With "
         f"{OTHER_SERVER.capitalize()} the same consumers had {measured.times(rows, 'echo')} times "
         f"as many echoes and requests, {measured.times(rows, 'fanout')} times as many deliveries."
     )

@@ -128,7 +128,14 @@ def test_says_how_much_more_the_recommended_server_does() -> None:
 
 def test_a_member_loses_what_exceeds_the_capacity() -> None:
     """The trap of a room names the number of messages that wait for a busy member."""
-    assert f"over {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())
+    assert f"up to {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())
+
+
+def test_a_room_that_remembers_has_threads() -> None:
+    """Its trap names the number of threads that there are unless set, as the settings do."""
+    (threads,) = re.findall("up to ([0-9]+) threads", module.REMEMBERED)
+
+    assert f"| `SYNC_THREADS` | `{threads}` |" in (ROOT / "docs" / "settings.md").read_text()
 
 
 @pytest.mark.parametrize("missing", ["echo", "stall", "fanout", "delivery"])

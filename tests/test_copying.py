@@ -166,8 +166,15 @@ def render(page: str) -> str:
 
 
 def index(page: str) -> str:
-    found = re.findall(r"^### (.*?)\n.*?<!-- files: (\S+)", page, re.DOTALL | re.MULTILINE)
-    return "".join(f"- `{files}`: [{title}](#{anchor(title)})\n" for title, files in found)
+    return "".join(
+        f"- `{patterns.split()[0]}`: [{title}](#{anchor(title)})\n"
+        for title, patterns in sections(page)
+    )
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """Return of each file or group of files its title, and its patterns."""
+    return re.findall(r"^### (.*?)\n.*?<!-- files: (.*?) -->", page, re.DOTALL | re.MULTILINE)
 
 
 def anchor(title: str) -> str:

@@ -19,11 +19,15 @@ from consumers.catalogue import EDITIONS, exhibits
 from sandbox.bench.conditions import figures
 from sandbox.bench.faults import FAULTS
 from sandbox.bench.output.json import from_json
-from sandbox.choices import RESULTS, choices, conditions
+from sandbox.bench.output.table import many
+from sandbox.choices import QUESTIONS, RESULTS, Choice, choices, conditions
 from sandbox.compare.output.markdown import table_head, table_row
 from sandbox.compare.output.matrix import cells, committed
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import Server, serve
+from tests.test_copying import PAGE as COPYING
+from tests.test_copying import anchor as anchor_of
+from tests.test_copying import files_of, sections, with_it
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -87,10 +91,7 @@ def _choices(_: None) -> str:
         table_row(
             one.situation,
             [
-                (
-                    f"`{one.consumer}`<br>{_link(one.source)}<br>"
-                    f"behind {', '.join(map(_link, one.mounted))}"
-                ),
+                f"`{one.consumer}`<br>{_copied(one)}<br>behind {_behind(one.mounted)}",
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -98,7 +99,27 @@ def _choices(_: None) -> str:
         for one in choices()
     ]
     head = table_head("you have", ["take, and copy", "its number", "its trap"])
-    return "\n".join([*head, *rows, "", conditions()])
+    awaits, blocks = (answer.label.partition(": ")[2] for answer in QUESTIONS[0].answers)
+    words = f'"Your code blocks": {blocks}. "Never blocks": {awaits}.'
+    return "\n".join([*head, *rows, "", f"{words} {conditions()}"])
+
+
+def _copied(one: Choice) -> str:
+    """Lead to the section that copies the file, or the mixins of its folder, and to the file."""
+    source = Path(one.source)
+    found = [(title, files_of(patterns)) for title, patterns in sections(COPYING.read_text())]
+    title, files = max(found, key=lambda it: (source in it[1], it[1][0].parent == source.parent))
+    number = many(len([*files, *with_it(files)]), "file", "files")
+    return f"[copy {number}](docs/copying.md#{anchor_of(title)}); source: {_link(one.source)}"
+
+
+def _behind(mounted: tuple[str, ...]) -> str:
+    """Lead to where they are shown together, or to the file if it is not among them."""
+    together = COPYING.read_text().partition("## All of it together")[2].partition("### ")[0]
+    if not all(file in together for file in mounted):
+        return ", ".join(map(_link, mounted))
+    names = ", ".join(Path(file).stem for file in mounted)
+    return f"[{names}](docs/copying.md#all-of-it-together)"
 
 
 def _link(path: str) -> str:
@@ -146,9 +167,10 @@ def _matrix(edition: str) -> str:
     probes = {probe["id"] for _, _, probe, _ in found}
     text = f"""**{len(probes)} probes** of the five types of `{edition}` on
         {", ".join(servers[:-1])} and {servers[-1]}: **{count["same"]:,} answers are as the contract
-        says**,
-        {count["declared"]:,} differ in a way that is known of a server, {count["differs"]} in any
-        other. Each is on the page under `/matrix/`; [a summary](docs/matrix.md)."""
+        says**.
+        {count["declared"]:,} differ because of the server, for a reason that is written down;
+        {count["differs"]} differ without one. All are on the page `/matrix/`; [a
+        summary](docs/matrix.md)."""
     return " ".join(text.split())
 
 
@@ -300,7 +322,7 @@ def test_the_readme_leads_to_every_document() -> None:
 
 def test_each_question_is_answered_by_a_table_or_an_output() -> None:
     """Where a question of the README leads, there is a table or a block of code."""
-    _, _, questions = README.read_text().partition("## Questions")
+    questions = _section(README.read_text(), "questions")
     links = re.findall(r"\]\((docs/\w+\.md)(?:#([^)]*))?\)", questions)
     assert links
 
