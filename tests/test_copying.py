@@ -33,6 +33,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from consumers.contract import Limits, answer, decode, encode
 from sandbox.bench.output.table import many
 from sandbox.processes.child import child
 from sandbox.processes.mosquitto import Mosquitto
@@ -743,6 +744,18 @@ def test_a_copy_keeps_its_promise(
     PROMISES[project][name](site)
 
     assert "Traceback" not in site.server.log()
+
+
+def test_a_copy_takes_larger_messages_with_other_limits() -> None:
+    """With the setting that docs/contract.md shows, a message that was too large is answered."""
+    page = (ROOT / "docs" / "contract.md").read_text()
+    (block,) = re.findall(r"<!-- limits -->\n```python\n(.*?)```", page, re.DOTALL)
+    settings: dict[str, Any] = {}
+    exec(block, settings)  # noqa: S102 # our own
+    message = b'{"message":"%s"}' % (b"x" * 199_980)
+
+    assert encode(answer(decode(message, Limits()))).find("too_large") > 0
+    assert encode(answer(decode(message, settings["LIMITS"]))) == message.decode()
 
 
 def test_each_section_has_a_promise() -> None:
