@@ -16,6 +16,8 @@ from consumers.catalogue import CATALOGUE, Exhibit
 RESULTS = Path(__file__).parent / "bench" / "results"
 SERVER, CONNECTIONS, PAYLOAD_BYTES, MEMBERS = "daphne", 32, 32, 50
 """Which of the results are quoted."""
+OTHER_SERVER = "uvicorn"
+"""The one that docs/servers.md recommends: how many times as much it does is quoted too."""
 ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
 ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
 TOPICS = "routing/topics.py"
@@ -26,6 +28,10 @@ ROOM = (ISOLATION, BACKPRESSURE, ENDING, ORIGIN)
 IF_BLOCKS = (
     "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
     "all else that blocks into database_sync_to_async or sync_to_async."
+)
+REMEMBERED = (
+    "Each message is written to the database before it is sent. A process has up to 32 threads for "
+    "that (`SYNC_THREADS`), each with a database connection."
 )
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
 
@@ -225,7 +231,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other; your code blocks",
             ROOM,
             f"{measured.deliveries('rooms/websocket')} deliveries a second in a room of {MEMBERS}",
-            "While its handler blocks, a member receives nothing; over 500 messages it loses some.",
+            "While its handler blocks, up to 500 messages wait for a member; it loses the others.",
             "docs/rooms.md",
             (blocks | room,),
         ),
@@ -234,8 +240,8 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other, and get what they missed; your code never blocks",
             ROOM,
             f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
-            "Each message is written to the database before it is sent.",
-            "docs/rooms.md#a-room-that-remembers",
+            REMEMBERED,
+            "docs/database.md#connections",
             (awaits | remembering,),
         ),
         Choice(
@@ -243,7 +249,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other, and get what they missed; your code blocks",
             ROOM,
             f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
-            "A process holds up to `SYNC_THREADS` database connections: one for each thread.",
+            REMEMBERED,
             "docs/database.md#connections",
             (blocks | remembering,),
         ),
@@ -284,7 +290,7 @@ def choices() -> tuple[Choice, ...]:
             "mqtt/async",
             "A device that speaks MQTT; your code never blocks",
             (TOPICS,),
-            f"{measured.devices('mqtt/async-qos1')} echoes a second at QoS 1",
+            measured.devices("mqtt/async-qos1", "tuned/async-websocket"),
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
             (device | {"others": {"no"}, "code": {"awaits"}},),
@@ -294,7 +300,7 @@ def choices() -> tuple[Choice, ...]:
             "mqtt/sync",
             "A device that speaks MQTT; your code blocks",
             (TOPICS,),
-            f"{measured.devices('mqtt/sync-qos1')} echoes a second at QoS 1",
+            measured.devices("mqtt/sync-qos1", "tuned/websocket"),
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
             (device | {"others": {"no"}, "code": {"blocks"}},),
@@ -305,8 +311,7 @@ def choices() -> tuple[Choice, ...]:
             "Devices that speak MQTT and members of a room talk to each other",
             (TOPICS,),
             "",
-            "It needs Redis. At QoS 1 the broker keeps what a device misses. What a member misses "
-            "is lost.",
+            "It needs Redis. At QoS 1 a device later gets what it missed; a member does not.",
             "docs/bridge.md",
             (device | {"others": {"yes", "remembered"}},),
             IF_BLOCKS,
@@ -349,13 +354,18 @@ def choices() -> tuple[Choice, ...]:
 
 
 def conditions() -> str:
-    """Say how the figures came about."""
-    figures, delivery = _results("figures"), _results("delivery")
+    """Say how the figures came about. Raises KeyError if a figure was not measured."""
+    figures, delivery, devices = map(_results, ("figures", "delivery", "devices"))
     clients = delivery["results"]["delivery"][0]["clients"]
+    measured = _Measured()
+    rows = [choice.id for choice in choices()]
     return (
-        f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, one process on one of "
-        f"{figures['machine']['cores']} cores, {CONNECTIONS} connections or a room of {MEMBERS}; "
-        f"lost messages: {clients} clients of a room on two servers."
+        f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, over MQTT with "
+        f"{devices['servers'][0]['name'].capitalize()}: one process, on one of "
+        f"{figures['machine']['cores']} cores, with {CONNECTIONS} connections or a room of "
+        f"{MEMBERS}. Lost messages are those of {clients} clients of a room on two servers. With "
+        f"{OTHER_SERVER.capitalize()} the same consumers had {measured.times(rows, 'echo')} times "
+        f"as many echoes and requests, {measured.times(rows, 'fanout')} times as many deliveries."
     )
 
 
@@ -372,22 +382,22 @@ class _Measured:
             _results(name)["results"] for name in ("figures", "delivery", "devices")
         )
         self._devices = {row["exhibit"]: row["per_second"] for row in devices["echo"]}
-        self._echo = {
-            row["exhibit"]: row["per_second"]
-            for row in figures["echo"]
-            if (row["server"], row["connections"], row["payload_bytes"])
-            == (SERVER, CONNECTIONS, PAYLOAD_BYTES)
+        self._rates = {
+            "echo": {
+                (row["server"], row["exhibit"]): row["per_second"]["median"]
+                for row in figures["echo"]
+                if (row["connections"], row["payload_bytes"]) == (CONNECTIONS, PAYLOAD_BYTES)
+            },
+            "fanout": {
+                (row["server"], row["exhibit"]): row["deliveries_per_second"]["median"]
+                for row in figures["fanout"]
+                if (row["layer"], row["processes"], row["members"]) == ("in memory", 1, MEMBERS)
+            },
         }
         self._stall = {
             (row["blocker"], row["exhibit"]): row["added_p99"]
             for row in figures["stall"]
             if row["server"] == SERVER
-        }
-        self._fanout = {
-            row["exhibit"]: row["deliveries_per_second"]
-            for row in figures["fanout"]
-            if (row["server"], row["layer"], row["processes"], row["members"])
-            == (SERVER, "in memory", 1, MEMBERS)
         }
         self._delivery = {
             (row["exhibit"], row["fault"]): row
@@ -395,14 +405,32 @@ class _Measured:
             if row["server"] == SERVER
         }
 
-    def echoes(self, exhibit: str) -> str:
-        return rough(self._echo[exhibit]["median"])
+    def echoes(self, exhibit: str, server: str = SERVER) -> str:
+        return rough(self._rates["echo"][server, exhibit])
 
-    def devices(self, exhibit: str) -> str:
-        return rough(self._devices[exhibit]["median"])
+    def devices(self, exhibit: str, socket: str) -> str:
+        """Compare with a WebSocket that has the mixins of ``tuned`` too."""
+        by_websocket = " and ".join(
+            f"{self.echoes(socket, server)} on {server.capitalize()}"
+            for server in (SERVER, OTHER_SERVER)
+        )
+        return (
+            f"{rough(self._devices[exhibit]['median'])} echoes a second at QoS 1; WebSockets "
+            f"{by_websocket}; all with the mixins of `tuned`"
+        )
 
     def deliveries(self, exhibit: str) -> str:
-        return rough(self._fanout[exhibit]["median"])
+        return rough(self._rates["fanout"][SERVER, exhibit])
+
+    def times(self, exhibits: list[str], experiment: str) -> str:
+        """How many times as much those that were measured do on the other server."""
+        rates = self._rates[experiment]
+        times = [
+            rates[OTHER_SERVER, exhibit] / rates[SERVER, exhibit]
+            for exhibit in exhibits
+            if (SERVER, exhibit) in rates
+        ]
+        return f"{min(times):.1f} to {max(times):.1f}"
 
     def added_by(self, blocker: str, exhibit: str) -> str:
         return f"{rough(self._stall[blocker, exhibit]['median'])} ms"

@@ -89,6 +89,14 @@ def test_every_figure_is_read_from_the_results(
         )
 
 
+@each
+def test_says_where_mixins_were_measured(choice: Choice) -> None:
+    """A figure names the mixins of ``tuned`` if its consumer has them and others do not."""
+    has_them = "from consumers.tuned.mixins" in (ROOT / choice.source).read_text()
+
+    assert ("mixins" in choice.figure) == (has_them and not choice.exhibit and choice.figure != "")
+
+
 def test_says_how_the_figures_came_about() -> None:
     """The day, the machine and the load of the figures are those of the results."""
     figures = json.loads((RESULTS / "figures.json").read_text())
@@ -97,9 +105,37 @@ def test_says_how_the_figures_came_about() -> None:
     assert f"one of {figures['machine']['cores']} cores" in module.conditions()
 
 
+def test_says_how_much_more_the_recommended_server_does() -> None:
+    """With Uvicorn the extremes of the table are those of the results."""
+    rows = json.loads((RESULTS / "figures.json").read_text())["results"]["echo"]
+    rate = {
+        (row["server"], row["exhibit"]): row["per_second"]["median"]
+        for row in rows
+        if (row["connections"], row["payload_bytes"]) == (32, 32)
+    }
+    shown = [one.id for one in choices() if ("daphne", one.id) in rate]
+    times = [rate["uvicorn", one] / rate["daphne", one] for one in shown]
+
+    assert (
+        len(times)
+        == len([one for one in choices() if re.search("^[0-9,]+ (ec|re)", one.figure)]) - 2
+    )
+    assert (
+        f"With Uvicorn the same consumers had {min(times):.1f} to {max(times):.1f} times as many "
+        "echoes and requests"
+    ) in module.conditions()
+
+
 def test_a_member_loses_what_exceeds_the_capacity() -> None:
     """The trap of a room names the number of messages that wait for a busy member."""
-    assert f"over {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())
+    assert f"up to {settings.ROOM_CAPACITY} messages" in "".join(one.trap for one in choices())
+
+
+def test_a_room_that_remembers_has_threads() -> None:
+    """Its trap names the number of threads that there are unless set, as the settings do."""
+    (threads,) = re.findall("up to ([0-9]+) threads", module.REMEMBERED)
+
+    assert f"| `SYNC_THREADS` | `{threads}` |" in (ROOT / "docs" / "settings.md").read_text()
 
 
 @pytest.mark.parametrize("missing", ["echo", "stall", "fanout", "delivery"])

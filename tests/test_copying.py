@@ -30,6 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from consumers.contract import Limits, answer, decode, encode
 from sandbox.bench.output.table import many
 from sandbox.processes.child import child
 from sandbox.processes.mosquitto import Mosquitto
@@ -157,9 +158,15 @@ def _pronoun(files: list[Path]) -> str:
 
 def index() -> str:
     """List the sections of the page."""
-    page = PAGE.read_text()
-    found = re.findall(r"^### (.*?)\n.*?<!-- files: (\S+)", page, re.DOTALL | re.MULTILINE)
-    return "".join(f"- `{files}`: [{title}](#{anchor(title)})\n" for title, files in found)
+    return "".join(
+        f"- `{patterns.split()[0]}`: [{title}](#{anchor(title)})\n"
+        for title, patterns in sections(PAGE.read_text())
+    )
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """Return of each file or group of files its title, and its patterns."""
+    return re.findall(r"^### (.*?)\n.*?<!-- files: (.*?) -->", page, re.DOTALL | re.MULTILINE)
 
 
 def anchor(title: str) -> str:
@@ -183,22 +190,28 @@ class Entry:
     """Files to write, with what is in them."""
 
 
+def read_entry(section: str) -> Entry:
+    match = FILES.search(section)
+    assert match, section
+    found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
+    command = found[1] if found else ""  # it is not written yet
+    files = tuple(Path(name) for name in command.split() if name.endswith(".py"))
+    blocks = tuple(PYTHON.findall(OTHER.sub("", section)))
+    programs = tuple(PROGRAM.findall(section))
+    return Entry(match[1], files, command, blocks, programs)
+
+
 def read_entries() -> dict[str, Entry]:
     """Read the sections by the last part of the first pattern's path that names them."""
-    entries = {}
-    for section in PAGE.read_text().split("\n### ")[1:]:
-        match = FILES.search(section)
-        assert match, section
-        found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
-        command = found[1] if found else ""  # it is not written yet
-        files = tuple(Path(name) for name in command.split() if name.endswith(".py"))
-        name = re.sub(r"/\*\.py.*|\.py.*", "", match[1])
-        blocks = tuple(PYTHON.findall(OTHER.sub("", section)))
-        programs = tuple(PROGRAM.findall(section))
-        entries[name] = Entry(match[1], files, command, blocks, programs)
+    before, *sections = PAGE.read_text().split("\n### ")
+    entries = {TOGETHER: read_entry(before.partition("\n## All of it together\n")[2])}
+    for section in sections:
+        entry = read_entry(section)
+        entries[re.sub(r"/\*\.py.*|\.py.*", "", entry.patterns)] = entry
     return entries
 
 
+TOGETHER = "all of it together"
 ENTRIES = read_entries()
 
 
@@ -232,14 +245,14 @@ def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: s
                 around_all += block
             else:
                 settings += block.replace("redis://127.0.0.1:6379/0", redis_url)
-        for file, program in ENTRIES[name].programs:
-            (folder / file).write_text(program)
     asgi = marked("asgi", "python")
     places = re.findall("^# Lines .*\n", asgi, re.MULTILINE)
     assert len(places) == 2
     asgi = asgi.replace(places[0], around_each).replace(places[1], around_all)
     (folder / "mysite" / "asgi.py").write_text(asgi)
     (folder / "mysite" / "settings.py").write_text(settings)
+    for file, program in (it for name in names for it in ENTRIES[name].programs):
+        (folder / file).write_text(program)
 
 
 def environment() -> dict[str, str]:
@@ -494,8 +507,8 @@ def ending(site: Site) -> None:
     site.wait_for("disconnect /ending/")
 
 
-def backpressure(site: Site) -> None:
-    with leave(site, "/backpressure/", b"") as client:
+def backpressure(site: Site, path: str = "/backpressure/") -> None:
+    with leave(site, path, b"") as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         client.recv(65_536)
         client.sendall(Frame(Opcode.TEXT, b"pour").serialize(mask=True))
@@ -515,10 +528,10 @@ def hypercorn(site: Site) -> None:
         assert not websocket.protocol.extensions
 
 
-def origin(site: Site) -> None:
-    assert site.refusal("/origin/", origin="https://evil.example") == 403
-    assert site.ask("/origin/", "scope", origin="http://localhost")
-    assert site.ask("/origin/", "scope")
+def origin(site: Site, path: str = "/origin/") -> None:
+    assert site.refusal(path, origin="https://evil.example") == 403
+    assert site.ask(path, "scope", origin="http://localhost")
+    assert site.ask(path, "scope")
 
 
 def session(site: Site) -> None:
@@ -549,9 +562,9 @@ print(session.session_key)
 """
 
 
-def signing_out(site: Site) -> None:
+def signing_out(site: Site, path: str = "/signed-in/") -> None:
     cookie = {"Cookie": f"sessionid={site.run(SIGN_IN)}"}
-    with site.websocket("/signed-in/", additional_headers=cookie) as websocket:
+    with site.websocket(path, additional_headers=cookie) as websocket:
         assert exchange(websocket, "scope")
         with closing(sqlite3.connect(site.folder / "db.sqlite3")) as database, database:
             database.execute("DELETE FROM django_session")
@@ -601,6 +614,21 @@ def servers(site: Site) -> None:
     assert site.http("GET", whole)[0] == 200
 
 
+def together(site: Site) -> None:
+    """Each file does what it is for; the last one is the end, at SIGTERM."""
+    assert site.http("GET", "/admin/login/", Host="evil.example")[0] == 400
+    assert site.http("GET", "/admin/login/")[0] == 200
+    refusal(site)
+    for check in (origin, waits_for_nobody, backpressure, signing_out):
+        check(site, "/chat/")
+    with site.websocket("/chat/") as websocket:
+        site.server.process.terminate()
+        with pytest.raises(ConnectionClosed) as raised:
+            websocket.recv(TIMEOUT)
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 4012
+
+
 Check = Callable[[Site], None]
 PROMISES: dict[str, dict[str, Check | None]] = {
     "daphne": {
@@ -624,6 +652,7 @@ PROMISES: dict[str, dict[str, Check | None]] = {
         "routing/servers": servers,
         "sandbox/layers/in_memory": drops_are_logged,
     },
+    "daphne with all": {TOGETHER: together},
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
     "daphne with redis and devices": {
         "consumers/rooms": None,
@@ -663,7 +692,7 @@ class Sites:
             if "routing/session" in PROMISES[name]:
                 with (folder / "mysite" / "settings.py").open("a") as settings:
                     settings.write('DATABASES["default"]["NAME"] = BASE_DIR / "missing" / "db"\n')
-            if {"consumers/history", "consumers/worker"} & PROMISES[name].keys():
+            if {"consumers/history", "consumers/worker", TOGETHER} & PROMISES[name].keys():
                 migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
                 subprocess.run(migrate, cwd=folder, check=True, env=environment())
             server = self.stack.enter_context(self.serve(name, folder))
@@ -707,6 +736,18 @@ def test_a_copy_keeps_its_promise(
     check(site)
 
     assert "Traceback" not in site.server.log()
+
+
+def test_a_copy_takes_larger_messages_with_other_limits() -> None:
+    """With the setting that docs/contract.md shows, a message that was too large is answered."""
+    page = (ROOT / "docs" / "contract.md").read_text()
+    (block,) = re.findall(r"<!-- limits -->\n```python\n(.*?)```", page, re.DOTALL)
+    settings: dict[str, Any] = {}
+    exec(block, settings)  # noqa: S102 # our own
+    message = b'{"message":"%s"}' % (b"x" * 199_980)
+
+    assert encode(answer(decode(message, Limits()))).find("too_large") > 0
+    assert encode(answer(decode(message, settings["LIMITS"]))) == message.decode()
 
 
 def test_each_section_has_a_promise() -> None:

@@ -62,6 +62,16 @@ STRIPPED = {"proxy_pass http://sandbox; ": "proxy_pass http://sandbox/; "}
 WITHOUT_PREFIX = {"location /app/ {": "location / {"}
 
 
+def test_says_what_stands_for_each_variable_elsewhere() -> None:
+    """The table for one's own project has each variable of the environment that is shown."""
+    table = TEXT.partition("## In your own project")[2].partition("## Settings")[0]
+    rows = re.findall(r"^\| (`[A-Z_`, ]+) \|", table, re.MULTILINE)
+    variables = re.findall(r"^(\w+)=", documented("environment"), re.MULTILINE)
+
+    assert variables
+    assert {*re.findall(r"[A-Z_]+", "".join(rows))} == {*variables, "SYNC_THREADS"}
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with its tables and without users."""

@@ -18,9 +18,10 @@ from sandbox.bench.conditions import figures
 from sandbox.bench.faults import FAULTS
 from sandbox.bench.figures import SECTIONS, section
 from sandbox.bench.output.json import SCHEMA_FILE, from_json, json_schema
+from sandbox.bench.output.table import many
 from sandbox.bench.report import Report
 from sandbox.bench.versions import OF_BEHAVIOUR, OF_SPEED, table
-from sandbox.choices import RESULTS, choices, conditions
+from sandbox.choices import QUESTIONS, RESULTS, Choice, choices, conditions
 from sandbox.compare.engine import questions
 from sandbox.compare.output.markdown import as_markdown, table_head, table_row
 from sandbox.compare.output.matrix import cells, committed
@@ -29,7 +30,8 @@ from tests.bench.test_anatomy import as_tables
 from tests.compare.conftest import MATRIX_EXHIBITS
 from tests.compare.test_autobahn import rows as autobahn_rows
 from tests.compare.test_servers_page import as_page
-from tests.test_copying import facts, index
+from tests.test_copying import PAGE as COPYING
+from tests.test_copying import anchor, facts, files_of, index, sections, with_it
 from tests.test_readme import DOCUMENTS, README, ROOT
 from tests.test_security import as_table
 from tests.test_upstream import as_faults, as_findings
@@ -60,10 +62,7 @@ def _choices() -> str:
         table_row(
             one.situation,
             [
-                (
-                    f"`{one.consumer}`<br>{_link(one.source)}<br>"
-                    f"behind {', '.join(map(_link, one.mounted))}"
-                ),
+                f"`{one.consumer}`<br>{_copied(one)}<br>behind {_behind(one.mounted)}",
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -71,7 +70,28 @@ def _choices() -> str:
         for one in choices()
     ]
     head = table_head("you have", ["take, and copy", "its number", "its trap"])
-    return "\n".join([*head, *rows, "", conditions()])
+    awaits, blocks = (answer.label.partition(": ")[2] for answer in QUESTIONS[0].answers)
+    words = f'"Your code blocks": {blocks}. "Never blocks": {awaits}.'
+    return "\n".join([*head, *rows, "", f"{words} {conditions()}"])
+
+
+def _copied(one: Choice) -> str:
+    """Lead to the section that copies the file, or the mixins of its folder, and to the file."""
+    source = Path(one.source)
+    page = COPYING.read_text()
+    found = [(title, files_of(*patterns.split())) for title, patterns in sections(page)]
+    title, files = max(found, key=lambda it: (source in it[1], it[1][0].parent == source.parent))
+    number = many(len([*files, *with_it(files)]), "file", "files")
+    return f"[copy {number}](docs/copying.md#{anchor(title)}); source: {_link(one.source)}"
+
+
+def _behind(mounted: tuple[str, ...]) -> str:
+    """Lead to where they are shown together, or to the file if it is not among them."""
+    together = COPYING.read_text().partition("## All of it together")[2].partition("### ")[0]
+    if not all(file in together for file in mounted):
+        return ", ".join(map(_link, mounted))
+    names = ", ".join(Path(file).stem for file in mounted)
+    return f"[{names}](docs/copying.md#all-of-it-together)"
 
 
 def _link(path: str) -> str:
@@ -119,9 +139,10 @@ def _matrix_line(edition: str) -> str:
     probes = {probe["id"] for _, _, probe, _ in found}
     text = f"""**{len(probes)} probes** of the five types of `{edition}` on
         {", ".join(servers[:-1])} and {servers[-1]}: **{count["same"]:,} answers are as the contract
-        says**,
-        {count["declared"]:,} differ in a way that is known of a server, {count["differs"]} in any
-        other. Each is on the page under `/matrix/`; [a summary](docs/matrix.md)."""
+        says**.
+        {count["declared"]:,} differ because of the server, for a reason that is written down;
+        {count["differs"]} differ without one. All are on the page `/matrix/`; [a
+        summary](docs/matrix.md)."""
     return " ".join(text.split())
 
 

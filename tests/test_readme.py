@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.bench.output.json import from_json
+from sandbox.choices import RESULTS
 from sandbox.processes.migration import migrate
 from sandbox.processes.servers import Server, serve
 
@@ -111,7 +113,7 @@ def test_the_readme_leads_to_every_document() -> None:
 
 def test_each_question_is_answered_by_a_table_or_an_output() -> None:
     """Where a question of the README leads, there is a table or a block of code."""
-    _, _, questions = README.read_text().partition("## Questions")
+    questions = _section(README.read_text(), "questions")
     links = re.findall(r"\]\((docs/\w+\.md)(?:#([^)]*))?\)", questions)
     assert links
 
@@ -124,6 +126,31 @@ def _section(markdown: str, anchor: str) -> str:
     """Return what is below a heading, up to the next one of its level."""
     sections = re.split(r"^(?=## )", markdown, flags=re.MULTILINE)
     return next(one for one in sections if anchor in anchors(one))
+
+
+def test_the_price_of_isolation_is_one() -> None:
+    """What docs/choosing.md says of isolation is what docs/database.md and the figures say."""
+    price = _section(_read("docs/choosing.md"), "what-isolation-costs").replace("\n  ", " ")
+    measured = _section(_read("docs/database.md"), "measured")
+    sync, _, _, asynchronous = (
+        [row.split(" | ")[3] for row in measured.splitlines() if row.startswith(f"| {name}")]
+        for name in ("sync, Channels", "sync, a", "async with", "asynchronous ORM, Channels")
+    )
+    isolated = re.findall(r"^\| \*\*.*? \|.*? \|.*? \| ([\d,]+) \|", measured, re.MULTILINE)
+    idle = {
+        (row.server, row.exhibit): row.kib_each.median
+        for row in from_json((RESULTS / "figures.json").read_bytes()).results["connections"]
+        if not row.compression
+    }
+    more = [
+        idle[server, f"echo/{slug}"] - idle[server, f"stock/{slug}"]
+        for server in ("daphne", "uvicorn")
+        for slug in ("websocket", "async-websocket")
+    ]
+
+    assert f"{isolated[0]} replies a second instead of {sync[0]} from a sync consumer" in price
+    assert f"{isolated[-1]} instead of {asynchronous[0]} with the asynchronous ORM" in price
+    assert f"{min(more):.0f} to {max(more):.0f} KiB more" in price
 
 
 def test_the_readme_is_one_page() -> None:

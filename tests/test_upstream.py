@@ -182,3 +182,21 @@ def test_is_still_so(one: Finding, request: pytest.FixtureRequest) -> None:
         f"Mended upstream, or changed: {one.title} If it is mended, remove {one.program.name}, and "
         f"what works around it: {one.workaround}"
     )
+
+
+def test_a_program_says_what_is_not_installed() -> None:
+    """Without its server, a program ends with a sentence that has the command of the page."""
+    code = "import serving; serving.show_versions('channels', 'no-such-server')"
+    page = ROOT / "docs" / "findings.md"
+    folder = {"PYTHONPATH": str(page.with_suffix(""))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    command = ".venv/bin/pip install -e '.[servers]'"
+    assert (done.returncode, done.stderr) == (1, f"no-such-server is not installed: {command}\n")
+    assert command in page.read_text()

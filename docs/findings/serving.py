@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 OPTIONS = {
@@ -88,7 +88,13 @@ def _wait(running: Serving) -> None:
 
 
 def show_versions(*names: str) -> None:
-    print(*(f"{name} {version(name)}" for name in names), sep=", ", file=sys.stderr)
+    """Print the versions of what is used; exit with what to do if it is not installed."""
+    try:
+        print(*(f"{name} {version(name)}" for name in names), sep=", ", file=sys.stderr)
+    except PackageNotFoundError as error:
+        raise SystemExit(
+            f"{error.name} is not installed: .venv/bin/pip install -e '.[servers]'"
+        ) from None
 
 
 def handshake(*headers: str) -> bytes:

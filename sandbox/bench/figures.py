@@ -69,17 +69,23 @@ def polling(report: Report) -> Iterator[str]:
 
 
 def when(report: Report) -> Iterator[str]:
-    """Say in Markdown when a device is better off with MQTT."""
-    server = report.servers[0].name
-    found = _Found(report, server)
+    """Say in Markdown what MQTT costs next to WebSockets, both with the mixins of ``tuned``."""
+    device, socket = "mqtt/async-qos1", "tuned/async-websocket"
     of_devices = _Found(from_json(OF_DEVICES.read_bytes()), "mosquitto")
-    device, socket = "mqtt/async-qos1", "echo/async-websocket"
+    sockets = {one.name.capitalize(): _Found(report, one.name) for one in report.servers}
+    first = report.servers[0].name.capitalize()
+    rates = [
+        f"{rough(found.echo[socket].per_second.median)} on {name}"
+        for name, found in sockets.items()
+    ]
     yield _wrapped(
-        f"""An idle device takes {of_devices.idle[device].kib_each.median:.1f} KiB, an idle
-        WebSocket {found.idle[socket].kib_each.median:.0f}. At QoS 1 devices get
-        {rough(of_devices.echo[device].per_second.median)} echoes a second, WebSockets
-        {rough(found.echo[socket].per_second.median)} on {server.capitalize()}; but the broker takes
-        a part of a second core for it."""
+        f"""Throughput is no reason to choose MQTT: devices get
+        {rough(of_devices.echo[device].per_second.median)} echoes a second at QoS 1, WebSockets
+        {" and ".join(rates)}, all with the [mixins of `tuned`](copying.md#the-mixins-of-tuned).
+        The broker takes a part of a second core, too. An idle device takes
+        {of_devices.idle[device].kib_each.median:.1f} KiB, an idle WebSocket
+        {sockets[first].idle[socket].kib_each.median:.0f} on {first}. All protocols in one table:
+        [choosing](choosing.md#the-five-types)."""
     )
     yield ""
 
@@ -474,10 +480,13 @@ def isolation(report: Report) -> Iterator[str]:
     times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
     slower = [slug for slug, it in times.items() if it.high < 1]
     faster = [slug for slug, it in times.items() if it.low > 1]
-    answer = f"It slows down {_named(slower)}" if slower else "No speed that can be measured here"
+    answer = f"{_named(slower)} become slower" if slower else "no type becomes slower"
     if faster:
-        answer += f"; it speeds up {_named(faster)}"
-    yield "\n" + _wrapped(f"{answer}. The same classes, without isolation and with it:")
+        answer += f", and {_named(faster)} faster"
+    yield "\n" + _wrapped(
+        f"""An echo, without a database: {answer}, by more than the noise. The same classes, without
+        isolation and with it:"""
+    )
     yield ""
     yield from _markdown(
         f"Echoes a second on {server.capitalize()}",

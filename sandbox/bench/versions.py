@@ -163,12 +163,12 @@ def _upgrade(report: Report) -> Iterator[str]:
         name = server.capitalize()
         yield _row(
             name,
-            "answers so much of what a bare ASGI callable does",
+            "its echoes a second, as a share of those of a bare ASGI callable",
             *(f"{share[column].median:.2f}" for column in columns),
         )
         yield _row(
             name,
-            "waits while a sync consumer blocks for a second",
+            "its wait, while a sync consumer blocks for a second",
             *(f"{round(waits[column].median)} ms" for column in columns),
         )
 

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode
 
 from sandbox.checkup.client import NOT_JSON, Caller, Path, as_text, marked, texts_in
-from sandbox.checkup.target import TargetError
+from sandbox.checkup.target import DEFAULT_REQUEST, TargetError
 from sandbox.wire import ClosedError, RefusedError
 
 ROUND_TRIPS = 200
@@ -97,6 +97,9 @@ def _refusal(name: str, error: RefusedError) -> str:
 async def _ask(caller: Caller) -> None:
     """Make the known request until its round trip is known."""
     manner, name = caller.target.manner, caller.target.name
+    sent, hint = "--send", ""
+    if manner.request == DEFAULT_REQUEST:
+        sent, hint = DEFAULT_REQUEST, " Give a request that it answers: --send '...'."
     try:
         async with caller.open() as client:
             began = time.perf_counter()
@@ -113,11 +116,12 @@ async def _ask(caller: Caller) -> None:
     except TimeoutError as error:
         wanted = "" if manner.reply is None else " that --reply matches"
         raise TargetError(
-            f"{name} does not answer --send: nothing{wanted} came within {manner.seconds:g} s."
+            f"{name} does not answer {sent}: nothing{wanted} came within {manner.seconds:g} s."
+            f"{hint}"
         ) from error
     except ClosedError as error:
         raise TargetError(
-            f"{name} does not answer --send: it ends the connection with {error.code}."
+            f"{name} does not answer {sent}: it ends the connection with {error.code}.{hint}"
         ) from error
     rest = tuple(sorted(times or [first]))
     window = min(SLOWEST_WINDOW, max(FASTEST_WINDOW, 5 * rest[len(rest) // 2]))

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 FOLDER = settings.BASE_DIR / "docs"
-SITE = "http://127.0.0.1:8000/"
+HOST = "127.0.0.1:8000"
+SITE = f"http://{HOST}/"
 """Where docs/ says that this site is."""
 MARKDOWN = MarkdownIt().enable("table")
 ADAPTED = {
@@ -27,8 +28,8 @@ def documents() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.md"))
 
 
-def as_html(name: str) -> SafeString:
-    """Render a page, whose URL ends in its name and a slash."""
+def as_html(name: str, host: str) -> SafeString:
+    """Render a page, whose URL ends in its name and a slash, with commands for this host."""
     tokens = MARKDOWN.parse((FOLDER / f"{name}.md").read_text())
     for token, content in pairwise(tokens):
         if token.type == "heading_open":
@@ -39,7 +40,7 @@ def as_html(name: str) -> SafeString:
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
     for tag, replacement in ADAPTED.items():
         html = html.replace(tag, replacement)
-    return SafeString(html)
+    return SafeString(html.replace(HOST, host))
 
 
 def anchor(heading: str) -> str:

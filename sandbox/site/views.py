@@ -193,9 +193,8 @@ def scope(request: HttpRequest) -> HttpResponse:
 def document(request: HttpRequest, name: str) -> HttpResponse:
     if name not in documents():
         raise Http404(f"There is no page {name!r} in docs/.")
-    return render(
-        request, "site/document.html", {"name": name, "names": documents(), "html": as_html(name)}
-    )
+    html = as_html(name, request.get_host())  # Django refuses what is no host
+    return render(request, "site/document.html", {"name": name, "names": documents(), "html": html})
 
 
 class Recommendation(NamedTuple):

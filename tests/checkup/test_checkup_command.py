@@ -223,10 +223,11 @@ def test_a_url_that_does_not_answer_as_it_should_gets_a_sentence(daphne: Server)
     """One that refuses, redirects, closes or does not know the request is said to do so."""
     url = f"ws://127.0.0.1:{daphne.port}"
     asked = ("--timeout", "1")
+    hint = "Give a request that it answers: --send '...'."
     for address, sentence in (
         (f"ws://127.0.0.1:{free_port()}/", "does not answer"),
         (f"{url}/nowhere/", "refuses the handshake with HTTP 403"),
-        (f"{url}/scope/websocket/", "does not answer --send: nothing came within 1 s"),
+        (f"{url}/scope/websocket/", f"nothing came within 1 s. {hint}"),
     ):
         _, said, status = checkup(address, *asked)
         assert status == 2, address

@@ -29,7 +29,12 @@ def answer_all(page: Page, given: dict[str, str]) -> None:
 def expect_evidence(page: Page, choice: Choice) -> None:
     expect(answer(page).get_by_role("heading", level=2)).to_have_text(choice.consumer)
     evidence = answer(page).locator("dl")
-    for text in (choice.figure, choice.trap.replace("`", ""), choice.source, choice.docs):
+    for text in (
+        choice.figure.replace("`", ""),
+        choice.trap.replace("`", ""),
+        choice.source,
+        choice.docs,
+    ):
         expect(evidence).to_contain_text(text)
     for file in choice.mounted:
         expect(evidence).to_contain_text(file)
