@@ -28,6 +28,7 @@ OF_DEVICES = RESULTS.with_name("devices.json")
 """What a run of ``bench`` on the edition of devices found: it has another server, and baseline."""
 OF_STREAMS = RESULTS.with_name("streams.json")
 """What idle event streams hold."""
+OF_OTHER_SERVERS = RESULTS.with_name("servers.json")
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
@@ -303,7 +304,8 @@ def servers(report: Report) -> Iterator[str]:
 
     Have a column for each server of this project, also where nothing was measured.
     """
-    found = {server.name: _Found(report, server.name) for server in report.servers}
+    reports = report, from_json(OF_OTHER_SERVERS.read_bytes())
+    found = {server.name: _Found(one, server.name) for one in reports for server in one.servers}
 
     def row(name: str, cell: Callable[[_Found], str]) -> tuple[str, list[str]]:
         return name, [cell(found[it]) if it in found else "not measured" for it in SERVERS]
