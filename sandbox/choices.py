@@ -430,7 +430,7 @@ class _Measured:
             for exhibit in exhibits
             if (SERVER, exhibit) in rates
         ]
-        return f"{min(times):.1f} to {max(times):.1f}"
+        return " to ".join(dict.fromkeys(f"{one:.1f}" for one in (min(times), max(times))))
 
     def added_by(self, blocker: str, exhibit: str) -> str:
         return f"{rough(self._stall[blocker, exhibit]['median'])} ms"
