@@ -475,45 +475,44 @@ def _milliseconds(row: StallRow) -> str:
 def isolation(report: Report) -> Iterator[str]:
     """Say in Markdown what isolation costs.
 
-    Have a row for each type: its rate without isolation and with it, and what lies between.
+    For each server: the types that become slower or faster, and a row for each type with its rate
+    without isolation, its rate with it, and what lies between.
     """
-    server = report.servers[0].name
-    found = _Found(report, server)
-    times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
-    slower = [slug for slug, it in times.items() if it.high < 1]
-    faster = [slug for slug, it in times.items() if it.low > 1]
-    answer = f"{_named(slower)} become slower" if slower else "no type becomes slower"
-    if faster:
-        answer += f", and {_named(faster)} faster"
     yield "\n" + _wrapped(
-        f"""An echo, without a database: {answer}, by more than the noise. The same classes, without
-        isolation and with it:"""
+        """An echo, without a database. The same classes, without isolation (`stock`) and with it
+        (`echo`); in brackets the single rounds. The last column is computed from the shares of the
+        baseline in the same rounds, not from the columns before it."""
     )
-    yield ""
-    yield from _markdown(
-        f"Echoes a second on {server.capitalize()}",
-        [
-            "without isolation (`stock`)",
-            "with it (`echo`)",
-            "times as many, by share of the baseline",
-        ],
-        [
-            (
-                f"`{type_}`",
-                [
-                    found.per_second(f"stock/{slug}"),
-                    found.per_second(f"echo/{slug}"),
-                    compared(found.share(f"echo/{slug}"), found.share(f"stock/{slug}")),
-                ],
-            )
-            for slug, type_ in TYPES.items()
-        ],
-    )
+    for server in report.servers:
+        found = _Found(report, server.name)
+        times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
+        slower = [slug for slug, it in times.items() if it.high < 1]
+        faster = [slug for slug, it in times.items() if it.low > 1]
+        yield "\n" + _wrapped(
+            f"""**On {server.name.capitalize()}**, by more than the noise, slower:
+            {_named(slower) if slower else "none"}; faster: {_named(faster) if faster else "none"}.
+            """
+        )
+        yield ""
+        yield from _markdown(
+            f"Echoes a second on {server.name.capitalize()}",
+            ["without isolation", "with it", "times as many"],
+            [
+                (
+                    f"`{type_}`",
+                    [
+                        found.per_second(f"stock/{slug}"),
+                        found.per_second(f"echo/{slug}"),
+                        compared(found.share(f"echo/{slug}"), found.share(f"stock/{slug}")),
+                    ],
+                )
+                for slug, type_ in TYPES.items()
+            ],
+        )
+    found = _Found(report, report.servers[0].name)
     yield _wrapped(
         f"""Memory of an idle connection: {found.kib("stock/websocket")} for a
-        `WebsocketConsumer` without isolation, {found.kib("echo/websocket")} with it. In brackets:
-        the single rounds. The last column compares shares of the baseline, which takes its turn in
-        the same seconds, so it does not follow from the columns before it."""
+        `WebsocketConsumer` without isolation, {found.kib("echo/websocket")} with it."""
     )
     yield ""
 

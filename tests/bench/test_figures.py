@@ -219,15 +219,19 @@ def test_each_layer_has_the_rate_that_was_measured() -> None:
 def test_what_isolation_slows_down_is_named() -> None:
     """The answer says which types are slower or faster isolated, if that is more than noise."""
     report = made_up()
-    assert "database: no type becomes slower, by" in section("isolation", report)
+    assert "slower: none; faster: none." in section("isolation", report)
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
 
-    assert ": `WebsocketConsumer` become slower, by" in section("isolation", report)
+    assert "slower: `WebsocketConsumer`; faster: none." in " ".join(
+        section("isolation", report).split()
+    )
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.5, 0.45, 0.6))
 
-    assert "slower, and `WebsocketConsumer` faster, by" in section("isolation", report)
+    assert "slower: none; faster: `WebsocketConsumer`." in " ".join(
+        section("isolation", report).split()
+    )
 
 
 def test_idle_memory_is_what_was_measured() -> None:
