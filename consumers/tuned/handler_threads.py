@@ -75,7 +75,8 @@ class HandlerThreads:
                 try:
                     thread.start()
                 except RuntimeError as error:
-                    if not self._threads:  # if there are some, the calls wait for one of them
+                    # If there are threads, the calls wait for one of them, or for shutdown.
+                    if not self._threads and not self._is_ending:
                         self._refuse(error)
                 else:
                     self._threads.append(thread)
@@ -122,10 +123,11 @@ class HandlerThreads:
             del future, calls, function, arguments, error  # or an idle thread keeps a connection
 
     def shutdown(self) -> None:
-        """Wait until all calls are finished, and end the threads."""
+        """Finish all calls, and end the threads."""
         self._is_ending = True
-        if self.calls:  # their event loop has ended before it woke a thread
-            self.let_one_come()
+        # Calls whose event loop has ended before it woke a thread. Here, because Python 3.12 starts
+        # no thread when the process exits.
+        self._take_calls()
         for thread in self._threads:
             while thread.is_alive():
                 with suppress(IndexError):
