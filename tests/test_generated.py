@@ -5,6 +5,8 @@
 
 import difflib
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -20,7 +22,7 @@ from sandbox.bench.figures import SECTIONS, section
 from sandbox.bench.output.json import SCHEMA_FILE, from_json, json_schema
 from sandbox.bench.output.table import many
 from sandbox.bench.report import Report
-from sandbox.bench.versions import OF_BEHAVIOUR, OF_SPEED, table
+from sandbox.bench.versions import BEHAVIOUR, OF_BEHAVIOUR, OF_SPEED, table
 from sandbox.choices import QUESTIONS, RESULTS, Choice, choices, conditions
 from sandbox.compare.engine import questions
 from sandbox.compare.output.markdown import as_markdown, table_head, table_row
@@ -263,6 +265,16 @@ def test_no_mark_is_lost() -> None:
     assert {part["name"] for part in PARTS.values()} == GENERATED.keys()
     for name, words in (("figures", SECTIONS), ("versions", OF_BEHAVIOUR | OF_SPEED)):
         assert {f"<!-- {name}: {word} -->" for word in words} <= set(marks)
+
+
+def test_results_are_not_replaced_by_none() -> None:
+    """Without a file to read, the command that keeps results writes nothing, and says why."""
+    before = BEHAVIOUR.read_bytes()
+    command = [sys.executable, "-m", "sandbox.bench.versions"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr[:24]) == (1, "Name the JSON files of c")
+    assert BEHAVIOUR.read_bytes() == before
 
 
 if __name__ == "__main__":

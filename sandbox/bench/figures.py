@@ -29,6 +29,7 @@ OF_DEVICES = RESULTS.with_name("devices.json")
 OF_STREAMS = RESULTS.with_name("streams.json")
 """What idle event streams hold."""
 OF_OTHER_SERVERS = RESULTS.with_name("servers.json")
+"""What Hypercorn and Granian do, in a run of their own: it has no rooms."""
 
 COMPARED = [one for one in EDITIONS.values() if one.measured and not one.is_baseline]
 TYPES = {one.slug: one.type for one in CATALOGUE if one.edition in COMPARED}
@@ -483,12 +484,13 @@ def isolation(report: Report) -> Iterator[str]:
         (`echo`); in brackets the single rounds. The last column is computed from the shares of the
         baseline in the same rounds, not from the columns before it."""
     )
+    yield ""
     for server in report.servers:
         found = _Found(report, server.name)
         times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
         slower = [slug for slug, it in times.items() if it.high < 1]
         faster = [slug for slug, it in times.items() if it.low > 1]
-        yield "\n" + _wrapped(
+        yield _wrapped(
             f"""**On {server.name.capitalize()}**, by more than the noise, slower:
             {_named(slower) if slower else "none"}; faster: {_named(faster) if faster else "none"}.
             """

@@ -233,5 +233,7 @@ OF_SPEED = {"upgrade": _upgrade, "speed": _speed, "stall": _stall}
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit("Name the JSON files of compare: what they say replaces the kept results.")
     kept = digest(json.loads(Path(path).read_text()) for path in sys.argv[1:])
     BEHAVIOUR.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from errno import EADDRNOTAVAIL
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from urllib.parse import urlsplit
@@ -119,7 +118,7 @@ async def open_stream(
             ssl=(tls or ssl.create_default_context()) if secure else None,
         )
     except UnicodeError as error:  # such as a..b, or a label of more than 63 characters
-        raise OSError(EADDRNOTAVAIL, f"{parts.hostname!r} is not a host name") from error
+        raise OSError(f"{parts.hostname!r} is not a host name") from error
     stream = Stream(*ends, trace)
     try:
         yield stream
