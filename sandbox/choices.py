@@ -30,8 +30,8 @@ IF_BLOCKS = (
     "all else that blocks into database_sync_to_async or sync_to_async."
 )
 REMEMBERED = (
-    "Each message is written to the database before it is sent. A process has up to 32 threads for "
-    "that (`SYNC_THREADS`), each with a database connection."
+    "Each message is written to the database first, over up to 32 connections for each process "
+    "(`SYNC_THREADS`)."
 )
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
 
@@ -290,7 +290,7 @@ def choices() -> tuple[Choice, ...]:
             "mqtt/async",
             "A device that speaks MQTT; your code never blocks",
             (TOPICS,),
-            measured.devices("mqtt/async-qos1", "tuned/async-websocket"),
+            measured.devices("mqtt/async-qos1"),
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
             (device | {"others": {"no"}, "code": {"awaits"}},),
@@ -300,7 +300,7 @@ def choices() -> tuple[Choice, ...]:
             "mqtt/sync",
             "A device that speaks MQTT; your code blocks",
             (TOPICS,),
-            measured.devices("mqtt/sync-qos1", "tuned/websocket"),
+            measured.devices("mqtt/sync-qos1"),
             "With QoS 1 a message may come twice.",
             "docs/mqtt.md",
             (device | {"others": {"no"}, "code": {"blocks"}},),
@@ -357,15 +357,15 @@ def conditions() -> str:
     """Say how the figures came about. Raises KeyError if a figure was not measured."""
     figures, delivery, devices = map(_results, ("figures", "delivery", "devices"))
     clients = delivery["results"]["delivery"][0]["clients"]
-    measured = _Measured()
-    rows = [choice.id for choice in choices()]
+    times = _Measured().times
     return (
         f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, over MQTT with "
         f"{devices['servers'][0]['name'].capitalize()}: one process, on one of "
         f"{figures['machine']['cores']} cores, with {CONNECTIONS} connections or a room of "
         f"{MEMBERS}. Lost messages are those of {clients} clients of a room on two servers. With "
-        f"{OTHER_SERVER.capitalize()} the same consumers had {measured.times(rows, 'echo')} times "
-        f"as many echoes and requests, {measured.times(rows, 'fanout')} times as many deliveries."
+        f"{OTHER_SERVER.capitalize()} the consumers of `echo` had {times('echo', 'echo')} times as "
+        f"many echoes and requests, that of `tuned` {times('tuned', 'echo')} times, and those of "
+        f"`rooms` had {times('rooms', 'fanout')} times as many deliveries."
     )
 
 
@@ -405,30 +405,25 @@ class _Measured:
             if row["server"] == SERVER
         }
 
-    def echoes(self, exhibit: str, server: str = SERVER) -> str:
-        return rough(self._rates["echo"][server, exhibit])
+    def echoes(self, exhibit: str) -> str:
+        return rough(self._rates["echo"][SERVER, exhibit])
 
-    def devices(self, exhibit: str, socket: str) -> str:
-        """Compare with a WebSocket that has the mixins of ``tuned`` too."""
-        by_websocket = " and ".join(
-            f"{self.echoes(socket, server)} on {server.capitalize()}"
-            for server in (SERVER, OTHER_SERVER)
-        )
+    def devices(self, exhibit: str) -> str:
         return (
-            f"{rough(self._devices[exhibit]['median'])} echoes a second at QoS 1; WebSockets "
-            f"{by_websocket}; all with the mixins of `tuned`"
+            f"{rough(self._devices[exhibit]['median'])} echoes a second at QoS 1, with the mixins "
+            "of `tuned`"
         )
 
     def deliveries(self, exhibit: str) -> str:
         return rough(self._rates["fanout"][SERVER, exhibit])
 
-    def times(self, exhibits: list[str], experiment: str) -> str:
-        """How many times as much those that were measured do on the other server."""
+    def times(self, edition: str, experiment: str) -> str:
+        """How many times as much the consumers of an edition do on the other server."""
         rates = self._rates[experiment]
         times = [
-            rates[OTHER_SERVER, exhibit] / rates[SERVER, exhibit]
-            for exhibit in exhibits
-            if (SERVER, exhibit) in rates
+            rates[OTHER_SERVER, one.id] / rates[SERVER, one.id]
+            for one in choices()
+            if one.id.startswith(f"{edition}/") and (SERVER, one.id) in rates
         ]
         return " to ".join(dict.fromkeys(f"{one:.1f}" for one in (min(times), max(times))))
 

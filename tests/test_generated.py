@@ -64,7 +64,8 @@ def _choices() -> str:
         table_row(
             one.situation,
             [
-                f"`{one.consumer}`<br>{_copied(one)}<br>behind {_behind(one.mounted)}",
+                f"[`{one.consumer}`]({one.source})<br>{_copied(one)}<br>"
+                f"behind {_behind(one.mounted)}",
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -78,13 +79,13 @@ def _choices() -> str:
 
 
 def _copied(one: Choice) -> str:
-    """Lead to the section that copies the file, or the mixins of its folder, and to the file."""
+    """Lead to the section that copies the file, or the mixins of its folder."""
     source = Path(one.source)
     page = COPYING.read_text()
     found = [(title, files_of(*patterns.split())) for title, patterns in sections(page)]
     title, files = max(found, key=lambda it: (source in it[1], it[1][0].parent == source.parent))
     number = many(len([*files, *with_it(files)]), "file", "files")
-    return f"[copy {number}](docs/copying.md#{anchor(title)}); source: {_link(one.source)}"
+    return f"[copy {number}](docs/copying.md#{anchor(title)})"
 
 
 def _behind(mounted: tuple[str, ...]) -> str:
