@@ -64,8 +64,7 @@ def _choices() -> str:
         table_row(
             one.situation,
             [
-                f"[`{one.consumer}`]({one.source})<br>{_copied(one)}<br>"
-                f"behind {_behind(one.mounted)}",
+                "<br>".join((_consumer(one), _copied(one), f"behind {_behind(one.mounted)}")),
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -76,6 +75,10 @@ def _choices() -> str:
     awaits, blocks = (answer.label.partition(": ")[2] for answer in QUESTIONS[0].answers)
     words = f'"Your code blocks": {blocks}. "Never blocks": {awaits}.'
     return "\n".join([*head, *rows, "", f"{words} {conditions()}"])
+
+
+def _consumer(one: Choice) -> str:
+    return f"[`{one.consumer}`]({one.source})"
 
 
 def _copied(one: Choice) -> str:
