@@ -12,7 +12,8 @@ Why ``with_every_end``: with Hypercorn 0.18 a client can leave a consumer behind
 ever and stays in its groups:
 
 - It sends a frame before its handshake is answered. Hypercorn answers 400, but the consumer is
-  connected already, and gets no more events (github.com/davidbrochart/anycorn/pull/69).
+  connected already, and gets no more events (github.com/davidbrochart/anycorn/pull/69). If the
+  consumer accepts while the 400 is sent, both raise (github.com/pgjones/hypercorn/issues/225).
 - It sends more than ten messages, reads no reply, and leaves. Then ``send`` does not return before
   the end is in the queue of events, which has room for ten; and the consumer takes none out of it
   before ``send`` returns.
@@ -92,6 +93,9 @@ class HypercornConnection:
         return await self._receive()
 
     async def send(self, event: Any) -> None:
+        if self._is_refused():
+            self._stream.closed = True  # as Hypercorn does when the 400 is sent
+            return
         self._sending += 1
         if not self._is_checking:
             self._is_checking = True
@@ -100,6 +104,14 @@ class HypercornConnection:
             await self._send(event)
         finally:
             self._sending -= 1
+
+    def _is_refused(self) -> bool:
+        """Whether the answer to the handshake has begun, and is not the consumer's."""
+        if self._stream.state.name != "HANDSHAKE":
+            return False
+        connection = getattr(self._stream.send.__self__, "connection", None)
+        http1 = getattr(connection, "h11_connection", None)
+        return http1 is not None and repr(http1.our_state) != "SEND_RESPONSE"
 
     def _make_room(self) -> None:
         if self._stream.closed and self._queue.full():

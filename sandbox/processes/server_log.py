@@ -9,6 +9,8 @@ from sandbox.processes.servers import ROOT
 EVENT = re.compile(r"(\S+:\S+ /\S*) (connect|disconnect)(?: \d+)?$")
 """A line of the connection log: which client, which path, and what happened."""
 TRACEBACK = "Traceback (most recent call last):"
+END_OF_GROUP = re.compile(r"\s+\+-+$")
+"""The last line of an ExceptionGroup, which is indented and says nothing."""
 
 
 class ServerLog:
@@ -37,8 +39,10 @@ class ServerLog:
 
     def _take(self, line: str) -> None:
         if self._traceback:
-            self._traceback.append(line)
-            if not line.startswith((" ", "\t")):
+            ends = END_OF_GROUP.match(line)
+            if not ends:
+                self._traceback.append(line)
+            if ends or not line.startswith((" ", "\t")):
                 self.tracebacks.append("\n".join(self._traceback))
                 self._traceback = []
         elif TRACEBACK in line:

@@ -13,6 +13,16 @@ Traceback (most recent call last):
     b()
 ValueError: no
 """
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "a.py", line 1, in a
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "b.py", line 1, in b
+    | ValueError: no
+    +------------------------------------
+"""
 
 
 @pytest.fixture
@@ -64,3 +74,11 @@ def test_tracebacks_are_kept_whole(file: Path, log: ServerLog) -> None:
     add(file, f"ERROR in application\n{TRACEBACK}12:00 127.0.0.1:5 /a/ connect\n{TRACEBACK}")
     assert log.unpaired() == {"127.0.0.1:5 /a/": 1}
     assert log.tracebacks == [TRACEBACK.strip()] * 2
+
+
+def test_what_follows_an_exception_group_is_read(file: Path, log: ServerLog) -> None:
+    """The last line of a group is indented, and the line after it is none of it."""
+    add(file, f"{GROUP}12:00 127.0.0.1:5 /a/ connect\n")
+    assert log.unpaired() == {"127.0.0.1:5 /a/": 1}
+    (traceback,) = log.tracebacks
+    assert traceback.splitlines()[-1] == "    | ValueError: no"
