@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from consumers.catalogue import CATALOGUE, exhibits
 from sandbox.compare import autobahn
 from sandbox.compare.autobahn import Suite, listed
-from sandbox.compare.differences import DIFFERENCES, EVERYWHERE
+from sandbox.compare.differences import DIFFERENCES, EVERYWHERE, SERVERS
 from sandbox.compare.engine import questions
 from sandbox.compare.output.words import in_words, reason
 from sandbox.compare.probes import SUITES, table
@@ -45,8 +45,9 @@ def ranges(cases: list[str]) -> str:
 def answer() -> str:
     """Say how many cases each server passes: the first cell of its rows, and the second."""
     cells = [row.split(" | ") for row in rows()][2:]
-    passed = [f"{name[2:]} {count}" for name, count, *_ in cells if count.strip()]
-    return f"Of the suite's {len(listed())} cases, these pass: {', '.join(passed)}."
+    passed = {name[2:].strip("`"): count for name, count, *_ in cells}
+    first, *others = (f"{server.capitalize()} {passed[server]}" for server in SERVERS)
+    return f"Passed of the suite's {len(listed())} cases: {', '.join([first, *others])}."
 
 
 def rows() -> Iterator[str]:
