@@ -35,7 +35,7 @@ ELSEWHERE = (
     (
         "channels_redis",
         "The core Redis layer can give one message to two workers.",
-        "one of them claims it in the cache, as consumers/bot/bot_async.py does",
+        "each worker first claims it in the cache, as consumers/bot/bot_async.py does",
         "bot.md#how-it-works",
     ),
     (
