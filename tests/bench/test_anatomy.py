@@ -45,9 +45,9 @@ def as_answer(report: Report) -> str:
         if row.server == server
     }
     return (
-        f"A message and its reply take {found['async-websocket', 'log']} microseconds of "
-        f"{server.capitalize()} with an\n`AsyncWebsocketConsumer`, "
-        f"{found['websocket', 'log']} with a `WebsocketConsumer`, and "
+        f"On {server.capitalize()} a message and its reply take "
+        f"{found['async-websocket', 'log']} microseconds of processor time with an\n"
+        f"`AsyncWebsocketConsumer`, {found['websocket', 'log']} with a `WebsocketConsumer`, and "
         f"{found['async-websocket', 'bare']} in bare ASGI."
     )
 
