@@ -146,7 +146,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "stock",
-            "The classes of echo without isolation: one that blocks delays all others.",
+            "The classes of echo without isolation: a consumer that blocks delays all others.",
             isolated=False,
             debug_only=True,
             measured=True,
@@ -158,13 +158,13 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "baseline",
-            "The contract in a bare ASGI callable: what any consumer is measured against.",
+            "The contract in a bare ASGI callable, with which every consumer is compared.",
             measured=True,
             is_baseline=True,
         ),
         Edition(
             "mirror",
-            "Sends every message back as it came, unread, for protocol test suites.",
+            "Sends every message back unread, for protocol test suites.",
             probes="mirror",
             keeps_contract=False,
         ),
@@ -207,7 +207,7 @@ EDITIONS: dict[str, Edition] = {
         ),
         Edition(
             "worker",
-            "The echo is done by a consumer in another process, run by runworker.",
+            "A consumer in another process, which runworker runs, makes the replies.",
             probes="worker",
         ),
         Edition(
@@ -217,7 +217,11 @@ EDITIONS: dict[str, Edition] = {
             session=True,
             answers=False,
         ),
-        Edition("mqtt", "The echo for devices, which speak MQTT: topics, not URLs.", probes="mqtt"),
+        Edition(
+            "mqtt",
+            "The echo for devices that speak MQTT, with topics instead of URLs.",
+            probes="mqtt",
+        ),
     )
 }
 """By name, in the order they are shown."""

@@ -30,7 +30,7 @@ IF_BLOCKS = (
     "all else that blocks into database_sync_to_async or sync_to_async."
 )
 REMEMBERED = (
-    "Each message is written to the database first, over up to 32 connections for each process "
+    "Each message is first written to the database. A process has up to 32 connections to it "
     "(`SYNC_THREADS`)."
 )
 BY_ID = {exhibit.id: exhibit for exhibit in CATALOGUE}
@@ -109,7 +109,9 @@ QUESTIONS = (
         "code",
         "Does your code block?",
         (
-            Answer("awaits", "No: it awaits what takes time, as with the ORM's aget and acreate"),
+            Answer(
+                "awaits", "No: it awaits all that takes time, such as the ORM's aget and acreate"
+            ),
             Answer("blocks", "Yes: the ORM's get and create, requests, files, long computations"),
         ),
     ),
@@ -135,8 +137,8 @@ QUESTIONS = (
         "Does the client only listen?",
         (
             Answer("no", "No: both sides send at any time"),
-            Answer("yes", "Yes: it receives, and sends seldom or never"),
-            Answer("asks", "No: it asks single questions, and each has one answer"),
+            Answer("yes", "Yes: it receives, and rarely sends"),
+            Answer("asks", "No: it sends single requests, and each has one response"),
         ),
     ),
     Question(
@@ -151,8 +153,8 @@ QUESTIONS = (
             Answer(
                 "program",
                 "A program",
-                "A program sends no Origin or any that it likes: it has to prove who it is, for "
-                "example with a token in a header.",
+                "A program may send any Origin, or none. So it has to prove who it is, for example "
+                "with a token in a header.",
             ),
             Answer("device", "A device that speaks MQTT"),
         ),
@@ -210,7 +212,7 @@ def choices() -> tuple[Choice, ...]:
             "Both sides send at any time; your code blocks: the ORM, requests, files",
             WEBSOCKET,
             f"{measured.echoes('echo/websocket')} echoes a second",
-            "Without `isolation.py`, one that blocks for a second delays all others by "
+            "Without `isolation.py`, a consumer that blocks for a second delays all others by "
             f"{measured.added_by('stock/websocket', 'stock/async-websocket')}.",
             "docs/choosing.md#which-connections-wait-while-one-blocks",
             (blocks | alone,),
@@ -221,8 +223,8 @@ def choices() -> tuple[Choice, ...]:
             ROOM,
             f"{measured.deliveries('rooms/async-websocket')} deliveries a second in a room of "
             f"{MEMBERS}",
-            "A client whose connection drops misses messages: "
-            f"{measured.lost('rooms/async-websocket', 'drops')}.",
+            "A client misses what is sent while its connection is down: "
+            f"{measured.lost('rooms/async-websocket', 'drops')} messages.",
             "docs/rooms.md",
             (awaits | room,),
         ),
@@ -231,7 +233,7 @@ def choices() -> tuple[Choice, ...]:
             "Clients talk to each other; your code blocks",
             ROOM,
             f"{measured.deliveries('rooms/websocket')} deliveries a second in a room of {MEMBERS}",
-            "While its handler blocks, up to 500 messages wait for a member; it loses the others.",
+            "While a member's handler blocks, up to 500 messages wait for it. It loses the others.",
             "docs/rooms.md",
             (blocks | room,),
         ),
@@ -239,26 +241,26 @@ def choices() -> tuple[Choice, ...]:
             "history/async-websocket",
             "Clients talk to each other, and get what they missed; your code never blocks",
             ROOM,
-            f"{measured.lost('history/async-websocket', 'drops')} lost, with connections that drop",
+            measured.lost_with_drops("history/async-websocket"),
             REMEMBERED,
-            "docs/database.md#connections",
+            "docs/database.md#connections-for-a-thousand-sockets",
             (awaits | remembering,),
         ),
         Choice(
             "history/websocket",
             "Clients talk to each other, and get what they missed; your code blocks",
             ROOM,
-            f"{measured.lost('history/websocket', 'drops')} lost, with connections that drop",
+            measured.lost_with_drops("history/websocket"),
             REMEMBERED,
-            "docs/database.md#connections",
+            "docs/database.md#connections-for-a-thousand-sockets",
             (blocks | remembering,),
         ),
         Choice(
             "rooms/async-http",
             "Clients only listen, or post now and then: notifications, progress",
             ROOM,
-            f"{measured.lost('rooms/async-http', 'drops')} lost, with connections that drop",
-            "When `handle` returns, the stream ends: `event_stream.py` overrides `http_request`.",
+            measured.lost_with_drops("rooms/async-http"),
+            "It ends when `handle` returns. So `event_stream.py` overrides `http_request`.",
             "docs/rooms.md#event-streams",
             (
                 anyone | {"others": {"no", "yes"}, "listens": {"yes"}},
@@ -270,18 +272,18 @@ def choices() -> tuple[Choice, ...]:
             "history/async-http",
             "Clients only listen, or post now and then, and get what they missed",
             ROOM,
-            f"{measured.lost('history/async-http', 'drops')} lost, with connections that drop",
-            "An `EventSource` sends `Last-Event-ID` by itself; other clients have to.",
+            measured.lost_with_drops("history/async-http"),
+            "An `EventSource` sends `Last-Event-ID` by itself. Other clients need code for it.",
             "docs/rooms.md#a-room-that-remembers",
             (anyone | {"others": {"remembered"}, "listens": {"yes", "asks"}},),
             IF_BLOCKS,
         ),
         Choice(
             "echo/async-http",
-            "Single questions, each with one answer",
+            "Single requests, each with one response",
             (ISOLATION, ENDING),
             f"{measured.echoes('echo/async-http')} requests a second",
-            "Django's middleware does not reach it: no sessions, no CSRF check.",
+            "Django's middleware does not run for it: no sessions, no CSRF check.",
             "docs/choosing.md#the-five-types",
             (anyone | {"others": {"no"}, "listens": {"asks"}},),
             f"{IF_BLOCKS} Or use a view of Django, which may block.",
@@ -330,7 +332,7 @@ def choices() -> tuple[Choice, ...]:
             "Channels' own cost for each message matters",
             WEBSOCKET,
             f"{measured.echoes('tuned/async-websocket')} echoes a second",
-            "Each mixin gives something up, and says what.",
+            "You give something up with each mixin. Its docstring says what.",
             "docs/anatomy.md",
         ),
         Choice(
@@ -360,12 +362,12 @@ def conditions() -> str:
     times = _Measured().times
     return (
         f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, over MQTT with "
-        f"{devices['servers'][0]['name'].capitalize()}: one process, on one of "
+        f"{devices['servers'][0]['name'].capitalize()}: one process on one of "
         f"{figures['machine']['cores']} cores, with {CONNECTIONS} connections or a room of "
-        f"{MEMBERS}. Lost messages are those of {clients} clients of a room on two servers. With "
-        f"{OTHER_SERVER.capitalize()} the consumers of `echo` had {times('echo', 'echo')} times as "
-        f"many echoes and requests, that of `tuned` {times('tuned', 'echo')} times, and those of "
-        f"`rooms` had {times('rooms', 'fanout')} times as many deliveries."
+        f"{MEMBERS}. Lost messages are those of {clients} clients in one room on two servers. "
+        f"With {OTHER_SERVER.capitalize()} the consumers of `echo` did "
+        f"{times('echo', 'echo')} times as much, those of `rooms` {times('rooms', 'fanout')} "
+        f"times, and that of `tuned` {times('tuned', 'echo')} times."
     )
 
 
@@ -433,6 +435,9 @@ class _Measured:
     def lost(self, exhibit: str, fault: str) -> str:
         row = self._delivery[exhibit, fault]
         return f"{row['lost']:,} of {row['delivered'] + row['lost']:,}"
+
+    def lost_with_drops(self, exhibit: str) -> str:
+        return f"{self.lost(exhibit, 'drops')} messages lost while connections drop"
 
 
 def rough(figure: float) -> str:

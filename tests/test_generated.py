@@ -28,8 +28,9 @@ from sandbox.compare.engine import questions
 from sandbox.compare.output.markdown import as_markdown, table_head, table_row
 from sandbox.compare.output.matrix import cells, committed
 from sandbox.compare.run import run, started
-from tests.bench.test_anatomy import as_tables
+from tests.bench.test_anatomy import as_answer, as_tables
 from tests.compare.conftest import MATRIX_EXHIBITS
+from tests.compare.test_autobahn import answer as autobahn_answer
 from tests.compare.test_autobahn import rows as autobahn_rows
 from tests.compare.test_servers_page import as_page
 from tests.test_copying import PAGE as COPYING
@@ -71,9 +72,9 @@ def _choices() -> str:
         )
         for one in choices()
     ]
-    head = table_head("you have", ["take, and copy", "its number", "its trap"])
+    head = table_head("you have", ["take and copy", "its number", "its trap"])
     awaits, blocks = (answer.label.partition(": ")[2] for answer in QUESTIONS[0].answers)
-    words = f'"Your code blocks": {blocks}. "Never blocks": {awaits}.'
+    words = f'"Your code blocks" means: {blocks}. "Never blocks" means: {awaits}.'
     return "\n".join([*head, *rows, "", f"{words} {conditions()}"])
 
 
@@ -143,12 +144,11 @@ def _matrix_line(edition: str) -> str:
     count = Counter(outcome["verdict"] for *_, outcome in found)
     servers = list(dict.fromkeys(server.capitalize() for server, *_ in found))
     probes = {probe["id"] for _, _, probe, _ in found}
-    text = f"""**{len(probes)} probes** of the five types of `{edition}` on
-        {", ".join(servers[:-1])} and {servers[-1]}: **{count["same"]:,} answers are as the contract
-        says**.
-        {count["declared"]:,} differ because of the server, for a reason that is written down;
-        {count["differs"]} differ without one. All are on the page `/matrix/`; [a
-        summary](docs/matrix.md)."""
+    text = f"""**{len(probes)} probes**, which are tests of one behaviour each, of the five types of
+        `{edition}` on {", ".join(servers[:-1])} and {servers[-1]}: **{count["same"]:,} answers are
+        as the contract says**. {count["declared"]:,} differ because of the server, each for a
+        reason that is written down. {count["differs"]} differ without a reason. The page `/matrix/`
+        shows all of them, and [matrix](docs/matrix.md) a summary."""
     return " ".join(text.split())
 
 
@@ -178,14 +178,26 @@ def _by_server(seen: dict[str, list[str]]) -> str:
     return "<br>".join(f"`{words}` ({', '.join(servers)})" for words, servers in seen.items())
 
 
-def _lost() -> str:
-    """Have a row for each fault, a column for each edition: how many messages of all were lost."""
+def _lost(*words: str) -> str:
+    """Have a row for each fault, a column for each edition: how many messages of all were lost.
+
+    With the word "answer", say only what is lost with connections that drop.
+    """
     rows = _results("delivery").results["delivery"]
     lost, sent = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row in rows:
         key = row.fault, row.exhibit.partition("/")[0]
         lost[key] += row.lost
         sent[key] += row.lost + row.delivered
+    if words == ("answer",):
+        rooms, history = (
+            f"{lost['drops', one]:,} of {sent['drops', one]:,}" for one in ("rooms", "history")
+        )
+        return (
+            "A room loses what is sent while a client is away. In a test that resets each "
+            "connection\nevery 2 s, "
+            f"rooms lost {rooms} messages, and rooms that remember {history}."
+        )
     editions = list(dict.fromkeys(edition for _, edition in sent))
     lines = [
         table_row(
@@ -208,8 +220,8 @@ def _matrix() -> str:
 
 
 GENERATED: dict[str, Callable[..., str]] = {
-    "anatomy": lambda: as_tables(_results("anatomy")),
-    "autobahn": lambda: "\n".join(autobahn_rows()),
+    "anatomy": lambda *words: (as_answer if words else as_tables)(_results("anatomy")),
+    "autobahn": lambda *words: autobahn_answer() if words else "\n".join(autobahn_rows()),
     "choices": _choices,
     "conditions": _conditions,
     "diff": _diff,

@@ -13,6 +13,8 @@ import pytest
 
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import ROOT
+from tests.test_copying import PAGE as COPYING
+from tests.test_copying import anchor, files_of, sections
 
 OWN_FILE = re.compile(r"(?:consumers|routing|sandbox|docs)/[\w/.]*\w")
 LIBRARIES = {
@@ -33,7 +35,7 @@ ELSEWHERE = (
     (
         "channels_redis",
         "The core Redis layer can give one message to two workers.",
-        "one of them claims it in the cache, as consumers/bot/bot_async.py does",
+        "each worker first claims it in the cache, as consumers/bot/bot_async.py does",
         "bot.md#how-it-works",
     ),
     (
@@ -50,6 +52,8 @@ ELSEWHERE = (
     ),
 )
 """Faults that another page shows: whose, the fault, what to do, and where."""
+COPIED = re.compile(r"\[`.*?`\]\(\.\./(?P<file>[\w/]+\.py)\)")
+"""A link to a file."""
 TIMEOUT = 100.0
 
 
@@ -104,15 +108,29 @@ ALL = [
 def as_faults() -> str:
     """One line for each fault: those of the programs, then those of other pages."""
     rows = [(one.library, one.title, one.workaround, f"findings/{one.program.name}") for one in ALL]
-    lines = ["| in | fault | what to do |", "|---|---|---|"]
+    lines = [
+        f"{len(rows) + len(ELSEWHERE)} faults and surprises, and what to do about each:",
+        "",
+        "| in | fault | what to do |",
+        "|---|---|---|",
+    ]
     for library, name in LIBRARIES.items():
         for _, fault, workaround, link in (row for row in (*rows, *ELSEWHERE) if row[0] == library):
-            lines.append(f"| {name} | [{fault.rstrip('.')}]({link}) | {_linked(workaround)} |")
+            what_to_do = COPIED.sub(_to_its_section, _linked(workaround))
+            lines.append(f"| {name} | [{fault.rstrip('.')}]({link}) | {what_to_do} |")
     return "\n".join(lines)
 
 
 def _linked(workaround: str) -> str:
     return OWN_FILE.sub(r"[`\g<0>`](../\g<0>)", workaround).rstrip(".")
+
+
+def _to_its_section(link: re.Match[str]) -> str:
+    """Lead to what copies a file, where there is a section for it."""
+    for title, patterns in sections(COPYING.read_text()):
+        if Path(link["file"]) in files_of(*patterns.split()):
+            return f"[`{link['file']}`](copying.md#{anchor(title)})"
+    return link[0]
 
 
 def as_findings() -> str:

@@ -4,7 +4,7 @@ Prints: the async consumer waited for it
 Seen with: channels 4.3.2, asgiref 3.13.0
 Cause: before each message it awaits `aclose_old_connections()`, which runs on the one thread of all
     synchronous code.
-Workaround: routing/isolation.py; the mixins of consumers/tuned
+Workaround: routing/isolation.py; the mixins of consumers/tuned/mixins.py
 Reported: https://github.com/django/channels/issues/2132
 """
 

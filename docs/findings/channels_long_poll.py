@@ -2,8 +2,8 @@
 
 Prints: handle returned; disconnect ran; the message did not arrive
 Seen with: channels 4.3.2
-Cause: `http_request` raises StopConsumer after `handle`; the documented long poll waits for a
-    message then.
+Cause: `http_request` raises StopConsumer after `handle`. But the documented long poll waits for a
+    message after `handle`.
 Workaround: consumers/rooms/event_stream.py overrides `http_request`
 Reported: https://github.com/django/channels/issues/1747
 """

@@ -3,7 +3,7 @@
 Prints: the other one waited for it
 Seen with: channels 4.3.2, asgiref 3.13.0
 Cause: all synchronous code of a process runs on one thread.
-Workaround: routing/isolation.py; the mixins of consumers/tuned
+Workaround: routing/isolation.py; the mixins of consumers/tuned/mixins.py
 """
 
 import time

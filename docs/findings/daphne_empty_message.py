@@ -2,7 +2,7 @@
 
 Prints: sent '' and 'a', received 'a'
 Seen with: daphne 4.2.3
-Cause: it tests the text and the bytes for truth, and what is empty is false.
+Cause: it tests the text and the bytes for truth, and an empty value is false.
 Workaround: the replies of the contract are never empty; `mirror` declares the difference.
 """
 

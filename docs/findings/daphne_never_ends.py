@@ -2,10 +2,10 @@
 
 Prints: 4 seconds after SIGTERM: daphne still there, granian still there
 Seen with: daphne 4.2.3, granian 2.8.7, channels 4.3.2, asgiref 3.13.0
-Cause: the event loop has ended; `send` waits for it in the consumer's thread, and Python for the
-    thread. It happens soon where a client sends much, reads nothing and leaves: the consumer goes
-    on to answer what Daphne has kept.
-Workaround: routing/ending.py; routing/backpressure.py keeps less to answer
+Cause: the event loop has ended. `send` waits for it in the consumer's thread, and Python waits for
+    that thread. It happens often if a client sends much, reads nothing and leaves: the consumer
+    still answers what Daphne has kept.
+Workaround: routing/ending.py; with routing/backpressure.py there is less to answer
 """
 
 import subprocess

@@ -2,8 +2,8 @@
 
 Prints: HTTP/1.1 500 Internal Server Error
 Seen with: granian 2.8.7
-Cause: `receive` gives `http.disconnect`, and without a response it answers 500. The others answer
-    400 or close the connection.
+Cause: `receive` gives `http.disconnect`. The application then sends no response, and Granian
+    answers 500. The other servers answer 400 or close the connection.
 Workaround: nginx, which passes on no broken body
 """
 

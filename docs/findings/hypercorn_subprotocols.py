@@ -2,8 +2,8 @@
 
 Prints: offered chat and superchat in two lines, knows ['superchat']
 Seen with: hypercorn 0.18.0, wsproto 1.3.2
-Cause: each line replaces those of the line before.
-Workaround: clients put all of them into one line, as browsers do
+Cause: the subprotocols of each line replace those of the line before.
+Workaround: clients put all subprotocols into one line, as browsers do
 Reported: https://github.com/python-hyper/wsproto/issues/175
 """
 

@@ -2,8 +2,8 @@
 
 Prints: RuntimeError: Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.
 Seen with: uvicorn 0.54.0
-Cause: after a frame that breaks the rules, its state is the same as after the application's own
-    close. For a closed connection the ASGI specification wants OSError.
+Cause: after an invalid frame, Uvicorn's state is the same as after the application's own close.
+    For a closed connection the ASGI specification wants OSError.
 Workaround: routing/ending.py
 """
 

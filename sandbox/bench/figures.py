@@ -47,6 +47,23 @@ def section(name: str, report: Report) -> str:
     return "\n".join(SECTIONS[name](report))
 
 
+def answer(report: Report) -> Iterator[str]:
+    """Say in Markdown which type to take, each with its rate on the first server."""
+    server = report.servers[0].name
+    found = _Found(report, server)
+    rates = (
+        rough(found.echo[f"echo/{slug}"].per_second.median)
+        for slug in ("async-websocket", "websocket", "async-http")
+    )
+    asynchronous, sync, http = rates
+    yield _wrapped(
+        f"""Async if everything you call can be awaited: {asynchronous} echoes a second on
+        {server.capitalize()}. Sync if not: {sync}. HTTP if the client only listens, or sends single
+        requests: {http} a second."""
+    )
+    yield ""
+
+
 def costs(report: Report) -> Iterator[str]:
     """Say in Markdown what each type can do."""
     yield from _short_table(report)
@@ -61,10 +78,10 @@ def polling(report: Report) -> Iterator[str]:
     mib = found.idle["echo/async-websocket"].kib_each.median * POLLING / 1024
     yield _wrapped(
         f"""**Polling** is single requests again and again. Each takes {rough(microseconds)}
-        microseconds of the server's processor, also if nothing is new: {POLLING:,} clients that ask
-        once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and hear of news half
-        a second late on average. {POLLING:,} WebSockets on which nothing is sent take next to none,
-        and {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
+        microseconds of the server's processor, also if there is no news. {POLLING:,} clients that
+        ask once a second take {microseconds * POLLING / 1_000_000:.0%} of a core, and get news half
+        a second late on average. {POLLING:,} idle WebSockets take next to no processor time, and
+        {mib:.0f} MiB of memory. (`AsyncHttpConsumer` and `AsyncWebsocketConsumer` on
         {server.capitalize()}, on connections that are open already.)"""
     )
     yield ""
@@ -84,9 +101,9 @@ def when(report: Report) -> Iterator[str]:
         f"""Throughput is no reason to choose MQTT: devices get
         {rough(of_devices.echo[device].per_second.median)} echoes a second at QoS 1, WebSockets
         {" and ".join(rates)}, all with the [mixins of `tuned`](copying.md#the-mixins-of-tuned).
-        The broker takes a part of a second core, too. An idle device takes
-        {of_devices.idle[device].kib_each.median:.1f} KiB, an idle WebSocket
-        {sockets[first].idle[socket].kib_each.median:.0f} on {first}. All protocols in one table:
+        The broker also uses a part of a second core. An idle device takes
+        {of_devices.idle[device].kib_each.median:.1f} KiB, an idle WebSocket on {first}
+        {sockets[first].idle[socket].kib_each.median:.0f} KiB. All protocols are in one table:
         [choosing](choosing.md#the-five-types)."""
     )
     yield ""
@@ -351,17 +368,17 @@ def ways(report: Report) -> Iterator[str]:
             (f"single requests, {name}", [*asked[requests], "-"]),
         ]
     yield from _markdown(
-        f"{CONNECTIONS} clients with one small request each on its way, and 1,000 idle ones; in "
+        f"{CONNECTIONS} clients with one small request each in flight, and 1,000 idle clients; in "
         "brackets the single rounds",
         ["round trips a second", "p99 ms", "KiB for an idle client"],
         rows,
     )
     yield _wrapped(
-        f"""An event stream only listens. Between single requests nothing is held. QoS 1, at which
-        the broker keeps what is sent while a device is away, has
+        f"""A client of an event stream only listens. Between single requests the server holds
+        nothing. At QoS 1 the broker keeps what is sent while a device is away; that has
         {qos1.per_second.median / qos0.per_second.median:.0%} of the round trips of QoS 0. All are
-        async consumers in one process on one core, all but the event streams with the mixins of
-        `tuned`. What {broker.capitalize()} itself holds is not counted. Measured on
+        async consumers in one process on one core, and all but the event streams have the mixins of
+        `tuned`. The memory of {broker.capitalize()} itself is not counted. Measured on
         {" and ".join(sorted({one.started[:10] for one in (report, devices, streams)}))}."""
     )
     yield ""
@@ -397,36 +414,38 @@ def _advice(report: Report) -> Iterator[str]:
     delayed = found.stall[shared, neighbour].added_p99
     stalled, of = found.stalled_by(shared)
     yield "\n" + _wrapped(
-        f"""What one process on one core did, on {server.capitalize()}, {CONNECTIONS} connections,
-        small messages, {report.in_front}. In brackets: the single rounds, lowest to highest."""
+        f"""One process on one core, with {server.capitalize()}, {CONNECTIONS} connections, small
+        messages, and {report.in_front}. In brackets: the lowest and the highest single round."""
     )
     yield ""
     for warning in report.warnings:
         yield _wrapped(f"**{warning}**") + "\n"
     for point in (
-        f"""**`AsyncWebsocketConsumer` is the one to start with**:
+        f"""**Start with `AsyncWebsocketConsumer`**:
         {found.per_second(asynchronous)} echoes a second, {found.kib(asynchronous)} for an idle
         connection. All that it calls must be awaitable.""",
-        f"""**`WebsocketConsumer` where your code blocks**, such as on the ORM:
+        f"""**Take `WebsocketConsumer` if your code blocks**, as on the ORM:
         {found.per_second(isolated)} echoes a second, {found.kib(isolated)} for an idle connection.
-        Put [`routing/isolation.py`](../routing/isolation.py) in front, in which all connections
-        share a bounded number of threads: then one that blocks for a second
+        Put [`routing/isolation.py`](../routing/isolation.py) in front, with which all connections
+        share a bounded number of threads. Then a consumer that blocks for a second
         {_added(found.added_by(isolated))} to the p99 of the others in its process.""",
-        f"""**Put it in front of async consumers too.** Without it (`stock`), a sync consumer that
-        blocks for a second {_added(delayed)} to the p99 of `{neighbour}`, because Channels' async
-        consumers wait for the one thread that all share. It delays {stalled} of the {of} exhibits
-        in its process by half a second or more in every round. See it on the page, under Stall.""",
-        f"""**Take the JSON types for their hooks, not for speed.** Against the plain type in the
-        same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
-        one, {_against(found, "echo/json-websocket", isolated)} for the sync one. Give them a codec
-        that answers bad input: Channels' own ends the connection.""",
-        f"""**`AsyncHttpConsumer` for single questions**: {found.per_second("echo/async-http")} a
-        second.""",
-        f"""**What robustness costs**: `echo` against `tutorial`, which ends the connection on bad
-        input: {found.summary("echo", "tutorial")}.""",
-        f"""**Where Channels' own cost for each message matters, copy
-        [the mixins of `tuned`](../consumers/tuned/mixins.py)**: against the same consumers without
-        them (`stock`) {found.summary("tuned", "stock")}. Each says what you give up.""",
+        f"""**Put isolation in front of async consumers too.** Without it (`stock`), a sync consumer
+        that blocks for a second {_added(delayed)} to the p99 of `{neighbour}`, because Channels'
+        async consumers wait for the one thread that all share. It delays {stalled} of the {of}
+        exhibits in its process by half a second or more in every round: those without isolation.
+        The page Stall shows it.""",
+        f"""**Take the JSON types for their hooks, not for speed.** Compared with the plain type in
+        the same edition: {_against(found, "echo/async-json-websocket", asynchronous)} for the async
+        type, {_against(found, "echo/json-websocket", isolated)} for the sync type. Give them a
+        codec that answers bad input: Channels' own codec ends the connection.""",
+        f"""**Take `AsyncHttpConsumer` for single requests**:
+        {found.per_second("echo/async-http")} a second.""",
+        f"""**What robustness costs**: `echo` compared with `tutorial`, which ends the connection on
+        bad input: {found.summary("echo", "tutorial")}.""",
+        f"""**If Channels' own cost for each message matters, copy
+        [the mixins of `tuned`](../consumers/tuned/mixins.py)**: compared with the same consumers
+        without them (`stock`) {found.summary("tuned", "stock")}. Each mixin says what you give
+        up.""",
     ):
         yield _wrapped(f"- {point}", indent="  ")
     yield ""
@@ -446,8 +465,8 @@ def stall(report: Report) -> Iterator[str]:
     found = _Found(report, server)
     stalled, of = found.stalled_by("stock/websocket")
     yield from _markdown(
-        f"While a `WebsocketConsumer` sleeps for a second on {server.capitalize()}, milliseconds "
-        "added to the 99th percentile of others",
+        f"Milliseconds that a `WebsocketConsumer` which sleeps for a second adds to the 99th "
+        f"percentile of others on {server.capitalize()}",
         ["without isolation (`stock`)", "with `isolation.py` (`echo`)"],
         [
             (
@@ -461,9 +480,8 @@ def stall(report: Report) -> Iterator[str]:
         ],
     )
     yield _wrapped(
-        f"""All {of} exhibits that were measured ran in that process. The
-        `WebsocketConsumer` of `stock` delayed {stalled} of them by half a second or more in every
-        round: those without isolation."""
+        f"""{of} exhibits ran in that process. The `WebsocketConsumer` of `stock` delayed {stalled}
+        of them by half a second or more in every round: those without isolation."""
     )
     yield ""
 
@@ -480,9 +498,9 @@ def isolation(report: Report) -> Iterator[str]:
     without isolation, its rate with it, and what lies between.
     """
     yield "\n" + _wrapped(
-        """An echo, without a database. The same classes, without isolation (`stock`) and with it
-        (`echo`); in brackets the single rounds. The last column is computed from the shares of the
-        baseline in the same rounds, not from the columns before it."""
+        """An echo, without a database: the same classes without isolation (`stock`) and with it
+        (`echo`). In brackets: the single rounds. The last column compares shares of the baseline in
+        the same rounds. So it is not the quotient of the columns before it."""
     )
     yield ""
     for server in report.servers:
@@ -604,8 +622,8 @@ def _short_made_with(report: Report) -> Iterator[str]:
     found = _Found(report, report.servers[0].name)
     yield _wrapped(
         f"""One process on one core, {CONNECTIONS} connections, small messages; in brackets the
-        single rounds. For a room: messages a second that its members receive, all together, in
-        `rooms` and `tuned-rooms`. An idle connection takes
+        single rounds. The rows of a room are the messages a second that all its members receive
+        together, in `rooms` and `tuned-rooms`. An idle connection takes
         {found.kib("echo/async-websocket")} with an `AsyncWebsocketConsumer` and
         {found.kib("echo/websocket")} with a `WebsocketConsumer`. Measured on
         {report.started[:10]}, {report.machine["cores"]} cores."""
@@ -619,10 +637,9 @@ def _made_with(report: Report) -> Iterator[str]:
     yield _wrapped(
         f"""Measured on {report.started[:10]} with {versions}; {report.machine["cores"]} cores,
         {report.cores}; medians of {report.rounds} rounds. The baseline was measured in the
-        same seconds as each exhibit. Against itself it came to {_noise(report)} in single rounds:
-        that is the noise. "No difference" means none that this machine can show: the rounds of
-        the two overlap. `echo` and `stock` are the same classes, with isolation and
-        without."""
+        same seconds as each exhibit. Compared with itself it came to {_noise(report)} in single
+        rounds: that is the noise. "No difference" means none that this machine can show: the rounds
+        of the two overlap. `echo` and `stock` are the same classes, with isolation and without."""
     )
     yield ""
 
@@ -638,6 +655,7 @@ def _noise(report: Report) -> str:
 
 
 SECTIONS: dict[str, Callable[[Report], Iterator[str]]] = {
+    "answer": answer,
     "costs": costs,
     "stall": stall,
     "isolation": isolation,

@@ -36,6 +36,22 @@ def as_tables(report: Report) -> str:
     return "\n".join([*_tables(report), *_made_with(report)])
 
 
+def as_answer(report: Report) -> str:
+    """Say in Markdown what a message costs on the first server, in all."""
+    server = report.servers[0].name
+    found = {
+        (row.exhibit, row.step): f"{row.microseconds.median:.0f}"
+        for row in report.results["anatomy"]
+        if row.server == server
+    }
+    return (
+        f"On {server.capitalize()} a message and its reply take "
+        f"{found['async-websocket', 'log']} microseconds of processor time with an\n"
+        f"`AsyncWebsocketConsumer`, {found['websocket', 'log']} with a `WebsocketConsumer`, and "
+        f"{found['async-websocket', 'bare']} in bare ASGI."
+    )
+
+
 def _tables(report: Report) -> Iterator[str]:
     for server in report.servers:
         rows = {

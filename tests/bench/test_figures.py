@@ -190,6 +190,13 @@ def test_the_figures_that_decide_are_in_one_table() -> None:
     assert "An idle connection takes 27 KiB (26 to 28) with an `AsyncWebsocketConsumer`" in text
 
 
+def test_the_answer_has_the_rates_that_were_measured() -> None:
+    """Each type that is recommended has its round trips a second."""
+    text = " ".join(section("answer", made_up()).split())
+
+    assert "awaited: 2,000 echoes a second on Daphne. Sync if not: 1,000. HTTP if" in text
+
+
 def test_who_waits_is_what_was_measured() -> None:
     """A table says what each type waits for a sync consumer, isolated and not."""
     text = " ".join(section("stall", made_up()).split())
@@ -280,7 +287,7 @@ def test_what_polling_costs_is_computed_from_one_request() -> None:
 
     assert "Each takes 100 microseconds of the server's processor" in text
     assert "1,000 clients that ask once a second take 10% of a core" in text
-    assert "next to none, and 26 MiB of memory" in text
+    assert "next to no processor time, and 26 MiB of memory" in text
 
 
 def test_types_that_differ_are_named() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from django.core.management.base import BaseCommand
 from sandbox.checkup.acquaintance import meet
 from sandbox.checkup.check import GRADES
 from sandbox.checkup.client import Caller, without_secrets
-from sandbox.checkup.plan import plan
+from sandbox.checkup.plan import CHECKS, plan
 from sandbox.checkup.target import Manner, Target
 from sandbox.processes.servers import ROOT, Server, free_port
 from sandbox.wire import Trace
@@ -65,6 +66,26 @@ def test_a_url_is_checked_up_on(daphne: Server) -> None:
     assert re.search(r"BAD +not-json", out)
     assert "consumers/contract.py" in out
     assert re.search(r"good +foreign-origin +refused 403", out)
+
+
+def test_the_documentation_shows_what_it_prints(
+    daphne: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/checkup.md has the output of its first command, but for the host and the time."""
+    document = (ROOT / "docs" / "checkup.md").read_text()
+    (block,) = re.findall(r"<!-- printed -->\n```console\n\$ (.*?)```", document, re.DOTALL)
+    command, _, shown = block.replace("127.0.0.1:8000", f"127.0.0.1:{daphne.port}").partition("\n")
+    monkeypatch.setenv("COLUMNS", "80")
+    out, _, _ = checkup(*shlex.split(command.partition(" checkup ")[2]))
+
+    assert [_timeless(line) for line in out.split("\n")] == [
+        _timeless(line) for line in shown.split("\n")
+    ]
+    assert f"makes {len(CHECKS)} checks" in document
+
+
+def _timeless(line: str) -> str:
+    return re.sub(r"in [\d.]+ s\.$", "in # s.", line.rstrip())
 
 
 def test_a_grade_decides_the_exit_status(websockets_echo: str) -> None:

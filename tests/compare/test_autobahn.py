@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from consumers.catalogue import CATALOGUE, exhibits
 from sandbox.compare import autobahn
 from sandbox.compare.autobahn import Suite, listed
-from sandbox.compare.differences import DIFFERENCES, EVERYWHERE
+from sandbox.compare.differences import DIFFERENCES, EVERYWHERE, SERVERS
 from sandbox.compare.engine import questions
 from sandbox.compare.output.words import in_words, reason
 from sandbox.compare.probes import SUITES, table
@@ -40,6 +40,14 @@ def ranges(cases: list[str]) -> str:
             words = [word for word in words if not word.startswith(f"{chapter}.")]
             words.append(f"{chapter}.*")
     return ", ".join(sorted(words, key=lambda word: int(word.partition(".")[0])))
+
+
+def answer() -> str:
+    """Say how many cases each server passes: the first cell of its rows, and the second."""
+    cells = [row.split(" | ") for row in rows()][2:]
+    passed = {name[2:].strip("`"): count for name, count, *_ in cells}
+    first, *others = (f"{server.capitalize()} {passed[server]}" for server in SERVERS)
+    return f"Passed of the suite's {len(listed())} cases: {', '.join([first, *others])}."
 
 
 def rows() -> Iterator[str]:
