@@ -21,10 +21,10 @@ OTHER_SERVER = "uvicorn"
 ISOLATION, BACKPRESSURE = "routing/isolation.py", "routing/backpressure.py"
 ENDING, ORIGIN = "routing/ending.py", "routing/origin.py"
 TOPICS = "routing/topics.py"
-WEBSOCKET = (ISOLATION, ENDING, ORIGIN)
-"""In front of every WebSocket: without ENDING it may not learn of its end, without ORIGIN any page
-may open it."""
-ROOM = (ISOLATION, BACKPRESSURE, ENDING, ORIGIN)
+ALONE = (ISOLATION, ORIGIN, ENDING)
+"""In front of every consumer, from the server inwards: without ENDING it may not learn of its end,
+without ORIGIN any page may open its WebSocket, or POST to it."""
+ROOM = (ISOLATION, ORIGIN, BACKPRESSURE, ENDING)
 IF_BLOCKS = (
     "Your code blocks, and this type has no sync form: use the ORM's asynchronous methods, and put "
     "all else that blocks into database_sync_to_async or sync_to_async."
@@ -201,7 +201,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/async-websocket",
             "Both sides send at any time; your code never blocks",
-            WEBSOCKET,
+            ALONE,
             f"{measured.echoes('echo/async-websocket')} echoes a second",
             "One call that blocks stops every connection of the process.",
             "docs/choosing.md#which-connections-wait-while-one-blocks",
@@ -210,7 +210,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/websocket",
             "Both sides send at any time; your code blocks: the ORM, requests, files",
-            WEBSOCKET,
+            ALONE,
             f"{measured.echoes('echo/websocket')} echoes a second",
             "Without `isolation.py`, a consumer that blocks for a second delays all others by "
             f"{measured.added_by('stock/websocket', 'stock/async-websocket')}.",
@@ -281,7 +281,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/async-http",
             "Single requests, each with one response",
-            (ISOLATION, ENDING),
+            ALONE,
             f"{measured.echoes('echo/async-http')} requests a second",
             "Django's middleware does not run for it: no sessions, no CSRF check.",
             "docs/choosing.md#the-five-types",
@@ -322,7 +322,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "echo/async-json-websocket",
             "You want hooks that decode and encode JSON",
-            WEBSOCKET,
+            ALONE,
             f"{measured.echoes('echo/async-json-websocket')} echoes a second",
             "By default bad input, binary and empty messages end the connection.",
             "docs/choosing.md#the-five-types",
@@ -330,7 +330,7 @@ def choices() -> tuple[Choice, ...]:
         Choice(
             "tuned/async-websocket",
             "Channels' own cost for each message matters",
-            WEBSOCKET,
+            ALONE,
             f"{measured.echoes('tuned/async-websocket')} echoes a second",
             "You give something up with each mixin. Its docstring says what.",
             "docs/anatomy.md",

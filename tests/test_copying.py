@@ -43,7 +43,7 @@ OURS = ("consumers", "routing", "sandbox")
 FILES = re.compile(r"<!-- files: (.*?) -->\n.*?(?=<!-- /files -->)", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PROGRAM = re.compile(r"<!-- program: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
-OTHER = re.compile(r"<!-- (?:program: \S+|invite) -->\n```python\n.*?```", re.DOTALL)
+OTHER = re.compile(r"<!-- (?:program: \S+|invite|room) -->\n```python\n.*?```", re.DOTALL)
 """What belongs neither into the settings nor into ``asgi.py``."""
 LONGEST_LINE = 98
 TIMEOUT = 30.0
@@ -191,8 +191,7 @@ class Entry:
 
 
 def read_entry(section: str) -> Entry:
-    match = FILES.search(section)
-    assert match, section
+    *_, match = FILES.finditer(section)  # the last one has what the others have
     found = re.search(r"```console\n\$ (.*?)\n```", match[0], re.DOTALL)
     command = found[1] if found else ""  # it is not written yet
     files = tuple(Path(name) for name in command.split() if name.endswith(".py"))
@@ -253,6 +252,20 @@ def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: s
     (folder / "mysite" / "settings.py").write_text(settings)
     for file, program in (it for name in names for it in ENTRIES[name].programs):
         (folder / file).write_text(program)
+    if TOGETHER in names:
+        add_room(folder / "mysite" / "asgi.py")
+    look_often(folder / "mysite" / "asgi.py")
+
+
+def add_room(asgi: Path) -> None:
+    before, after, rest = asgi.read_text().partition("http_urlpatterns = [")
+    asgi.write_text(f"{before}{marked('room', 'python')}\n{after}{rest}")
+
+
+def look_often(asgi: Path) -> None:
+    """Let a test wait for two seconds, not for half a minute."""
+    looking = re.compile(r"(while_signed_in\((?:consumer|\w+\.as_asgi\(\)))\)")
+    asgi.write_text(looking.sub(r"\1, every=2.0)", asgi.read_text()))
 
 
 def environment() -> dict[str, str]:
@@ -621,6 +634,8 @@ def together(site: Site) -> None:
     refusal(site)
     for check in (origin, waits_for_nobody, backpressure, signing_out):
         check(site, "/chat/")
+    origin(site, "/rooms/lobby/")
+    answers(lambda text: site.ask("/rooms/lobby/", text))
     with site.websocket("/chat/") as websocket:
         site.server.process.terminate()
         with pytest.raises(ConnectionClosed) as raised:
@@ -652,7 +667,7 @@ PROMISES: dict[str, dict[str, Check | None]] = {
         "routing/servers": servers,
         "sandbox/layers/in_memory": drops_are_logged,
     },
-    "daphne with all": {TOGETHER: together},
+    "daphne with all": {TOGETHER: together, "consumers/rooms": None},
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
     "daphne with redis and devices": {
         "consumers/rooms": None,

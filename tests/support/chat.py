@@ -19,6 +19,8 @@ released: defaultdict[str, Event] = defaultdict(Event)
 class ChatConsumer(WebsocketConsumer):
     """Each text is the name of what it is to do."""
 
+    channel_layer_alias = "rooms"
+
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         assert not bytes_data
         getattr(self, f"do_{text_data}")()
@@ -59,7 +61,7 @@ class ChatConsumer(WebsocketConsumer):
         self.say(1)
 
     def do_flood(self) -> None:
-        self.say(300)
+        self.say(900)
         self.send("flooded")
 
     def say(self, times: int) -> None:

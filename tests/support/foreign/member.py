@@ -1,4 +1,4 @@
-"""Somebody else's room, on each channel layer over Redis. Only at ``careful/`` it catches errors."""
+"""Somebody else's room, on each channel layer over Redis. Only ``careful/`` catches errors."""
 
 import os
 from typing import Any
