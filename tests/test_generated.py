@@ -306,7 +306,7 @@ def test_the_websocket_types_of_tutorial_see_bad_input_alike() -> None:
     (probes,) = re.findall("<!-- seen: (.*) -->", (ROOT / "docs" / "contract.md").read_text())
     seen: dict[tuple[str, str], set[str]] = {}
     for server, exhibit, probe, outcome in _cells():
-        if exhibit.startswith("tutorial/") and "websocket" in exhibit and probe["id"] in probes:
+        if exhibit.startswith("tutorial/") and "websocket" in exhibit and probe["id"] in probes.split():
             seen.setdefault((server, probe["id"]), set()).add(outcome["seen"])
 
     assert len(seen) > 4 * 5
