@@ -303,10 +303,11 @@ if __name__ == "__main__":
 
 def test_the_websocket_types_of_tutorial_see_bad_input_alike() -> None:
     """What docs/contract.md shows of one of them holds for the others, on every server."""
-    (probes,) = re.findall("<!-- seen: (.*) -->", (ROOT / "docs" / "contract.md").read_text())
+    (ids,) = re.findall("<!-- seen: (.*) -->", (ROOT / "docs" / "contract.md").read_text())
+    probes = ids.split()
     seen: dict[tuple[str, str], set[str]] = {}
     for server, exhibit, probe, outcome in _cells():
-        if exhibit.startswith("tutorial/") and "websocket" in exhibit and probe["id"] in probes.split():
+        if exhibit.startswith("tutorial/") and "websocket" in exhibit and probe["id"] in probes:
             seen.setdefault((server, probe["id"]), set()).add(outcome["seen"])
 
     assert len(seen) > 4 * 5
