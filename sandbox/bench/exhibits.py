@@ -113,6 +113,7 @@ GROUPS = (
     *ISOLATIONS,
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
     "bare",
+    "bot",
 )
 """The editions, frameworks and isolations, in the order in which they are shown."""
 
