@@ -20,6 +20,8 @@ from sandbox.choices import RESULTS
 from sandbox.management.commands import bench
 from sandbox.processes.redis import Redis
 
+pytestmark = pytest.mark.timeout(300)
+
 DOCUMENT = RESULTS / "workers.json"
 
 
