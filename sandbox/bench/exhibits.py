@@ -111,9 +111,9 @@ GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
     *ISOLATIONS,
+    "bot",
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
     "bare",
-    "bot",
 )
 """The editions, frameworks and isolations, in the order in which they are shown."""
 

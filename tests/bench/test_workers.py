@@ -11,8 +11,10 @@ from django.core.management import CommandError, call_command
 
 from sandbox.bench import figures, testbed
 from sandbox.bench.another_process import ECHO, ROOM, WAYS
+from sandbox.bench.exhibits import GROUPS, group
 from sandbox.bench.experiments import workers
 from sandbox.bench.experiments.workers import Workers
+from sandbox.bench.output.html import COLOURS
 from sandbox.bench.output.json import SCHEMA_FILE, from_json
 from sandbox.bench.plan import plan
 from sandbox.bench.report import Report
@@ -84,6 +86,13 @@ def test_answers_are_shown_next_to_those_of_the_servers_own_process(
         )
     row = report.results["workers"][0]
     assert f"{row.exhibit} {row.per_second.median:,.0f}" in words
+
+
+def test_each_process_has_a_colour_of_its_own() -> None:
+    """In one chart the ways of a worker, a bot, the bridge and a baseline are told apart."""
+    groups = {group(name) for name in WAYS}
+
+    assert len({GROUPS.index(name) % COLOURS for name in groups}) == len(groups)
 
 
 @pytest.mark.parametrize("experiment", ["workers", "delivery"])
