@@ -69,7 +69,7 @@ class Choice:
     mounted: tuple[str, ...]
     """The files of ``routing/`` that belong in front of it, from the project's root."""
     figure: str
-    """Its one number, in words; empty if none was measured."""
+    """Its one number, in words."""
     trap: str
     """What goes wrong most often, in Markdown."""
     docs: str
@@ -312,7 +312,8 @@ def choices() -> tuple[Choice, ...]:
             "mqtt/bridge",
             "Devices that speak MQTT and members of a room talk to each other",
             (TOPICS,),
-            "",
+            f"{measured.answers('mqtt/bridge-to-members')} messages a second from devices to "
+            "members, at QoS 1",
             "It needs Redis. At QoS 1 a device later gets what it missed; a member does not.",
             "docs/bridge.md",
             (device | {"others": {"yes", "remembered"}},),
@@ -339,7 +340,7 @@ def choices() -> tuple[Choice, ...]:
             "worker/async-json-websocket",
             "Work that another process must do",
             ("routing/channels.py",),
-            "",
+            f"{measured.answers('worker/echo-async')} echoes a second",
             "It needs Redis: `runworker` hears nothing from a layer in memory.",
             "docs/rooms.md#workers",
         ),
@@ -347,7 +348,7 @@ def choices() -> tuple[Choice, ...]:
             "bot",
             "A bot that answers in a room",
             ("routing/channels.py",),
-            "",
+            f"{measured.answers('bot/async')} answers a second",
             "Two workers answer some commands twice, unless each claims a command first.",
             "docs/bot.md",
             without_url=("AsyncConsumer", "consumers/bot/bot_async.py"),
@@ -364,7 +365,8 @@ def conditions() -> str:
         f"Measured on {figures['started'][:10]} with {SERVER.capitalize()}, over MQTT with "
         f"{devices['servers'][0]['name'].capitalize()}: one process on one of "
         f"{figures['machine']['cores']} cores, with {CONNECTIONS} connections or a room of "
-        f"{MEMBERS}. Lost messages are those of {clients} clients in one room on two servers. "
+        f"{MEMBERS}; for a worker, a bot and the bridge, Redis and their process share that core. "
+        f"Lost messages are those of {clients} clients in one room on two servers. "
         f"With {OTHER_SERVER.capitalize()} the consumers of `echo` did "
         f"{times('echo', 'echo')} times as much, those of `rooms` {times('rooms', 'fanout')} "
         f"times, and that of `tuned` {times('tuned', 'echo')} times."
@@ -380,9 +382,14 @@ class _Measured:
     """What the committed results say of an exhibit, in words. Methods raise KeyError."""
 
     def __init__(self) -> None:
-        figures, delivery, devices = (
-            _results(name)["results"] for name in ("figures", "delivery", "devices")
+        figures, delivery, devices, workers = (
+            _results(name)["results"] for name in ("figures", "delivery", "devices", "workers")
         )
+        self._answers = {
+            row["exhibit"]: row["per_second"]["median"]
+            for row in workers["workers"]
+            if (row["server"], row["connections"]) == (SERVER, CONNECTIONS)
+        }
         self._devices = {row["exhibit"]: row["per_second"] for row in devices["echo"]}
         self._rates = {
             "echo": {
@@ -415,6 +422,10 @@ class _Measured:
             f"{rough(self._devices[exhibit]['median'])} echoes a second at QoS 1, with the mixins "
             "of `tuned`"
         )
+
+    def answers(self, way: str) -> str:
+        """How many another process gives a second."""
+        return rough(self._answers[way])
 
     def deliveries(self, exhibit: str) -> str:
         return rough(self._rates["fanout"][SERVER, exhibit])

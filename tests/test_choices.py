@@ -76,14 +76,14 @@ def test_every_figure_is_read_from_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With other results, each number of a figure or a trap is another one."""
-    for name in ("figures.json", "delivery.json", "devices.json"):
+    for name in ("figures.json", "delivery.json", "devices.json", "workers.json"):
         written = (RESULTS / name).read_text()
         written = re.sub(r'"median":[^,]+', '"median":7654.321', written)
         (tmp_path / name).write_text(re.sub(r'"(lost|delivered)":\d+', r'"\1":1', written))
     monkeypatch.setattr(module, "RESULTS", tmp_path)
 
     for one, other in zip(choices(), choices.__wrapped__(), strict=True):
-        assert not one.figure or re.match(r"7,700 |1 of 2 ", other.figure), other
+        assert re.match(r"7,700 |1 of 2 ", other.figure), other
         assert re.sub(r"\b(\d+ ms|[\d,]+ of [\d,]+)", "#", one.trap) == re.sub(
             "7,700 ms|1 of 2", "#", other.trap
         )
@@ -94,7 +94,7 @@ def test_says_where_mixins_were_measured(choice: Choice) -> None:
     """A figure names the mixins of ``tuned`` if its consumer has them and others do not."""
     has_them = "from consumers.tuned.mixins" in (ROOT / choice.source).read_text()
 
-    assert ("mixins" in choice.figure) == (has_them and not choice.exhibit and choice.figure != "")
+    assert ("mixins" in choice.figure) == (has_them and not choice.exhibit)
 
 
 def test_says_how_the_figures_came_about() -> None:
@@ -137,12 +137,12 @@ def test_a_room_that_remembers_has_threads() -> None:
     assert f"| `SYNC_THREADS` | `{threads}` |" in (ROOT / "docs" / "settings.md").read_text()
 
 
-@pytest.mark.parametrize("missing", ["echo", "stall", "fanout", "delivery"])
+@pytest.mark.parametrize("missing", ["echo", "stall", "fanout", "delivery", "workers"])
 def test_states_nothing_that_was_not_measured(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results that lack an experiment give no choices at all."""
-    for name in ("figures.json", "delivery.json", "devices.json"):
+    for name in ("figures.json", "delivery.json", "devices.json", "workers.json"):
         document = json.loads((RESULTS / name).read_text())
         document["results"][missing] = []
         (tmp_path / name).write_text(json.dumps(document))

@@ -39,6 +39,13 @@ from tests.test_readme import DOCUMENTS, README, ROOT
 from tests.test_security import as_table
 from tests.test_upstream import as_faults, as_findings
 
+RESULTS_OF = {
+    "devices": "devices",
+    "worker": "workers",
+    "bot": "workers",
+    "bridge": "workers",
+}
+"""Which results a section of figures is made of, unless those of ``figures``."""
 PAGES = [*DOCUMENTS, ROOT / "SECURITY.md"]
 
 
@@ -212,7 +219,7 @@ def _lost(*words: str) -> str:
 
 
 def _figures(name: str) -> str:
-    return section(name, _results("devices" if name == "devices" else "figures"))
+    return section(name, _results(RESULTS_OF.get(name, "figures")))
 
 
 def _matrix() -> str:

@@ -70,7 +70,7 @@ async def connect(
 
 async def listen(url: str, count: int) -> tuple[list[Listener], int]:
     """Open ``count`` event streams, or as many as possible; return how many were refused too."""
-    return await _open(count, lambda: follow(url, None, _ignore_reply, _ignore_loss))
+    return await _open(count, lambda: follow(url, None, ignore_reply, ignore_loss))
 
 
 async def _open(count: int, opening: Callable[[], Awaitable[T]]) -> tuple[list[T], int]:
@@ -92,24 +92,24 @@ async def _open(count: int, opening: Callable[[], Awaitable[T]]) -> tuple[list[T
 
 async def disconnect(connections: Sequence[Listener]) -> None:
     for connection in connections:
-        connection.on_reply, connection.on_lost = _ignore_reply, _ignore_loss
+        connection.on_reply, connection.on_lost = ignore_reply, ignore_loss
         connection.close()
     await asyncio.sleep(0)
 
 
-def _ignore_reply(_payload: bytes) -> None:
+def ignore_reply(_payload: bytes) -> None:
     pass
 
 
-def _ignore_loss() -> None:
+def ignore_loss() -> None:
     pass
 
 
 class WebSocketConnection(WSListener):
     def __init__(
         self,
-        on_reply: Callable[[bytes], None] = _ignore_reply,
-        on_lost: Callable[[], None] = _ignore_loss,
+        on_reply: Callable[[bytes], None] = ignore_reply,
+        on_lost: Callable[[], None] = ignore_loss,
     ) -> None:
         self.on_reply, self.on_lost = on_reply, on_lost
 
@@ -137,8 +137,8 @@ class WebSocketConnection(WSListener):
 
 async def _websocket(
     url: str,
-    on_reply: Callable[[bytes], None] = _ignore_reply,
-    on_lost: Callable[[], None] = _ignore_loss,
+    on_reply: Callable[[bytes], None] = ignore_reply,
+    on_lost: Callable[[], None] = ignore_loss,
     headers: Mapping[str, str] | None = None,
 ) -> WebSocketConnection:
     _, connection = await ws_connect(
@@ -162,8 +162,8 @@ class HttpConnection(asyncio.Protocol):
     """POSTs, one after another, on a connection that is kept alive."""
 
     def __init__(self, host: str, path: str) -> None:
-        self.on_reply: Callable[[bytes], None] = _ignore_reply
-        self.on_lost: Callable[[], None] = _ignore_loss
+        self.on_reply: Callable[[bytes], None] = ignore_reply
+        self.on_lost: Callable[[], None] = ignore_loss
         self._head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: %d\r\n\r\n".encode()
         self._waiting: deque[bytes] = deque()
         """The payload under way, then those that wait for its response."""
@@ -297,14 +297,18 @@ async def _http(url: str) -> Connection:
 
 
 class MqttConnection(asyncio.Protocol):
-    """A device: its requests are published, and the replies come on the topic next to theirs."""
+    """A device: its requests are published, and the replies come on the topic next to theirs.
+
+    On another topic than that of a request it hears all that is published, and so itself too.
+    """
 
     def __init__(self, topic: str, qos: int) -> None:
-        self.on_reply: Callable[[bytes], None] = _ignore_reply
-        self.on_lost: Callable[[], None] = _ignore_loss
+        self.on_reply: Callable[[bytes], None] = ignore_reply
+        self.on_lost: Callable[[], None] = ignore_loss
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._name = f"bench-{token_hex(8)}"
         self._topic, self._qos = topic.replace("<client>", self._name), qos
+        self._heard = reply_topic(self._topic) if topic.endswith("/request") else self._topic
         self._id = 0
         self._reader = packets.Reader(LARGEST_REPLY)
 
@@ -322,7 +326,7 @@ class MqttConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(
             packets.connect(V311, self._name, keep_alive=0, clean=True)
-            + packets.subscribe(V311, 1, reply_topic(self._topic), self._qos)
+            + packets.subscribe(V311, 1, self._heard, self._qos)
         )
 
     def data_received(self, data: bytes) -> None:

@@ -111,6 +111,7 @@ GROUPS = (
     *(edition.name for edition in EDITIONS.values() if edition.measured),
     *PEERS,
     *ISOLATIONS,
+    "bot",
     *(edition.name for edition in EDITIONS.values() if not edition.measured),
     "bare",
 )

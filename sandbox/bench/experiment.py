@@ -69,6 +69,8 @@ class Experiment(ABC, Generic[R]):
     """Whether it measures exhibits that have rooms, and not those that answer their client."""
     takes_devices: ClassVar[bool] = False
     """Whether it can measure what a broker stands in front of."""
+    needs_redis: ClassVar[bool] = False
+    """Whether it starts a Redis of its own, without which it measures nothing."""
     columns: ClassVar[Sequence[Column]] = ()
     """Of the table in the terminal, after the name of the exhibit."""
     figures: ClassVar[Mapping[str, Figure]] = {}
@@ -162,6 +164,12 @@ def grouped(rows: Iterable[R], key: Callable[[R], Any]) -> list[tuple[Any, list[
 def latency_of(samples: Sequence[Sample]) -> Latency:
     """Read the percentiles off each sample, which is a round."""
     return spread.latency(sample.latencies for sample in samples)
+
+
+def shares(rounds: Iterable[tuple[float, float]]) -> Spread:
+    """Of a baseline, where it answered: on a busy machine a short turn may see nothing."""
+    found = [own / baseline for own, baseline in rounds if baseline]
+    return spread.spread(found or [0.0])
 
 
 def errors_in(samples: Sequence[Sample]) -> int:

@@ -9,12 +9,14 @@ from textwrap import fill
 from typing import Any
 
 from consumers.catalogue import CATALOGUE, EDITIONS
+from sandbox.bench.another_process import ECHO, ROOM, TO_DEVICES, TO_MEMBERS
 from sandbox.bench.comparisons import comparisons
 from sandbox.bench.exhibits import BY_ID
 from sandbox.bench.experiments.connections import ConnectionsRow
 from sandbox.bench.experiments.echo import EchoRow
 from sandbox.bench.experiments.fanout import FanoutRow
 from sandbox.bench.experiments.stall import StallRow
+from sandbox.bench.experiments.workers import WorkersRow
 from sandbox.bench.output.json import from_json
 from sandbox.bench.output.table import Table, many, milliseconds
 from sandbox.bench.report import Report
@@ -107,6 +109,63 @@ def when(report: Report) -> Iterator[str]:
         [choosing](choosing.md#the-five-types)."""
     )
     yield ""
+
+
+def worker(report: Report) -> Iterator[str]:
+    """Say in Markdown what an echo costs that a worker gives."""
+    yield _wrapped(
+        f"""An echo takes {_alone(report, "worker/echo-async")} through a worker, and
+        {_alone(report, ECHO)} in the server's own process. With {CONNECTIONS} clients at the same
+        time, `echo-async` gives {_each_second(report, "worker/echo-async")} echoes a second,
+        `echo-sync` {_each_second(report, "worker/echo-sync")}, and the server's own process
+        {_each_second(report, ECHO)}. {_shared(report, "worker")}"""
+    )
+    yield ""
+
+
+def bot(report: Report) -> Iterator[str]:
+    """Say in Markdown how soon a bot answers, and how often."""
+    yield _wrapped(
+        f"""A member has the answer {_alone(report, "bot/async")} after its command, and its own
+        message after {_alone(report, ROOM)}. With {CONNECTIONS} members at the same time, each in a
+        room of its own, `bot-async` gives {_each_second(report, "bot/async")} answers a second, and
+        `bot-sync` {_each_second(report, "bot/sync")}. {_shared(report, "worker")}"""
+    )
+    yield ""
+
+
+def bridge(report: Report) -> Iterator[str]:
+    """Say in Markdown what a message costs that goes through the bridge."""
+    yield _wrapped(
+        f"""A message takes {_alone(report, TO_MEMBERS)} from a device to a member,
+        {_alone(report, TO_DEVICES)} from a member to a device, and {_alone(report, ROOM)} from a
+        member to itself, at QoS 1. With {CONNECTIONS} of each at the same time, each pair in a room
+        of its own, that is {_each_second(report, TO_MEMBERS)} messages a second to members,
+        {_each_second(report, TO_DEVICES)} to devices, and {_each_second(report, ROOM)} without the
+        bridge. {_shared(report, "bridge")}"""
+    )
+    yield ""
+
+
+def _answered(report: Report, connections: int, exhibit: str) -> WorkersRow:
+    rows: list[WorkersRow] = report.results["workers"]
+    return {(row.connections, row.exhibit): row for row in rows}[connections, exhibit]
+
+
+def _alone(report: Report, exhibit: str) -> str:
+    return f"{milliseconds(_answered(report, 1, exhibit).latency, 'p50')} ms"
+
+
+def _each_second(report: Report, exhibit: str) -> str:
+    return _range(_answered(report, CONNECTIONS, exhibit).per_second)
+
+
+def _shared(report: Report, process: str) -> str:
+    server, cores = report.servers[0].name.capitalize(), int(report.machine["cores"])
+    return (
+        f"(Medians. {server}, the {process} and Redis shared {cores - 1} of {cores} cores; in "
+        f"brackets the single rounds. Measured on {report.started[:10]}.)"
+    )
 
 
 def details(report: Report) -> Iterator[str]:
@@ -666,6 +725,9 @@ SECTIONS: dict[str, Callable[[Report], Iterator[str]]] = {
     "servers": servers,
     "when": when,
     "ways": ways,
+    "worker": worker,
+    "bot": bot,
+    "bridge": bridge,
     "details": details,
 }
 """What gives the lines of each, by the name that stands in the mark of a document."""

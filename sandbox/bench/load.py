@@ -5,7 +5,7 @@ import gc
 import json
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,8 +78,13 @@ def request(size: int, **members: float) -> bytes:
     return json.dumps({"message": message, **members}, separators=(",", ":")).encode()
 
 
-async def first_reply(connection: Connection, payload: bytes) -> bytes:
-    """Get one echo. Each exhibit writes JSON its way; this is what its later replies must be."""
+async def first_reply(
+    connection: Connection, payload: bytes, answers: object | None = None
+) -> bytes:
+    """Get one echo. Each exhibit writes JSON its way; this is what its later replies must be.
+
+    ``answers`` is the message to expect, unless it is that of the payload.
+    """
     reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     connection.on_reply = reply.set_result
     connection.on_lost = partial(_fail, reply)
@@ -87,7 +92,7 @@ async def first_reply(connection: Connection, payload: bytes) -> bytes:
     try:
         async with asyncio.timeout(REPLY_SECONDS):
             echo = await reply
-        if json.loads(echo)["message"] != json.loads(payload)["message"]:
+        if json.loads(echo)["message"] != (answers or json.loads(payload)["message"]):
             raise WrongReplyError(f"The reply is {echo[:80]!r}.")
     except TimeoutError:
         raise WrongReplyError(f"No reply came within {REPLY_SECONDS:g} s.") from None
@@ -127,6 +132,19 @@ async def closed_loop(
             stream.asks_again = False
         await _drain(streams)
     return _sample(streams, began, ended, until=ended, processor_seconds=after - before)
+
+
+async def by_turns(loads: Sequence[Callable[[], Awaitable[Sample]]], slices: int) -> list[Sample]:
+    """Give each load its slices by turns: what disturbs the machine hits all alike.
+
+    The first in one slice is the last in the next.
+    """
+    found: list[list[Sample]] = [[] for _ in loads]
+    sides = list(zip(loads, found, strict=True))
+    for number in range(slices):
+        for sample_of, samples in sides if number % 2 else reversed(sides):
+            samples.append(await sample_of())
+    return [join(samples) for samples in found]
 
 
 async def open_loop(

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -23,7 +23,7 @@ from django.conf import settings
 from sandbox.bench.client import Connection, connect, disconnect
 from sandbox.bench.cores import starting_a_broker, starting_a_server
 from sandbox.bench.exhibits import APPLICATION, BARE_CLIENT, Exhibit
-from sandbox.bench.load import Sample, closed_loop, first_reply, join, request
+from sandbox.bench.load import Sample, by_turns, closed_loop, first_reply, request
 from sandbox.bench.plan import SMALL
 from sandbox.compare import brokers
 from sandbox.compare.brokers import PROTOCOL_SERVER
@@ -104,22 +104,17 @@ class Testbed:
         *,
         slices: int,
     ) -> list[Sample]:
-        """Give each all it can take, in slices by turns: what disturbs the machine hits all alike.
-
-        The first in one slice is the last in the next.
-        """
+        """Give each all it can take, in slices by turns."""
         async with AsyncExitStack() as stack:
-            sides: list[tuple[Callable[[], Awaitable[Sample]], list[Sample]]] = []
+            loads = []
             for exhibit in exhibits:
                 own = await stack.enter_async_context(self.connections(exhibit, connections))
                 echo = await first_reply(own[0], payload)
                 meter = partial(processor_seconds, self.process(exhibit))
-                load = partial(closed_loop, own, payload, echo, seconds / slices, meter=meter)
-                sides.append((load, []))
-            for number in range(slices):
-                for sample_of, samples in sides if number % 2 else reversed(sides):
-                    samples.append(await sample_of())
-        return [join(samples) for _, samples in sides]
+                loads.append(
+                    partial(closed_loop, own, payload, echo, seconds / slices, meter=meter)
+                )
+            return await by_turns(loads, slices)
 
 
 def processor_seconds(process: psutil.Process) -> float:

@@ -112,19 +112,6 @@ def test_a_run_of_the_experiment(redis: Redis, monkeypatch: pytest.MonkeyPatch) 
     assert "100.00" in printed.getvalue()
 
 
-def test_without_redis_there_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no Redis can be started nothing is measured, and the report says why."""
-    monkeypatch.setattr(delivery, "find_server", lambda: None)
-    bench = Bench(
-        ["daphne"], ["delivery"], find(["rooms/websocket"], peers=False), LITTLE, Interrupting(99)
-    )
-
-    bench.run()
-
-    assert bench.report.results["delivery"] == []
-    assert "delivery was not measured: There is no redis-server" in bench.report.warnings[0]
-
-
 @pytest.mark.asyncio
 async def test_clients_that_get_no_message_are_not_measured(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch

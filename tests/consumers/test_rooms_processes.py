@@ -1,9 +1,6 @@
 """Two servers, a worker and one Redis, each in a process of its own; and Redis is killed."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -11,9 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from consumers.catalogue import exhibits
-from sandbox.processes.child import child
 from sandbox.processes.redis import Redis
-from sandbox.processes.servers import ROOT, Server, serve
+from sandbox.processes.servers import Server, serve
+from sandbox.processes.worker import working
 from sandbox.wire import http, websocket
 from tests.support.asgi import TIMEOUT
 from tests.support.clients import Client, clients, post, refused
@@ -36,11 +33,7 @@ def servers(redis: Redis) -> Iterator[tuple[Server, Server]]:
 @pytest.fixture(scope="module")
 def worker(redis: Redis) -> Iterator[None]:
     """A process that runs both workers."""
-    command = [sys.executable, "manage.py", "runworker", "echo-sync", "echo-async"]
-    environment = {**os.environ, "REDIS_URL": redis.url, "PYTHONUNBUFFERED": "1"}
-    with child(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert b"Listening" in process.stdout.readline()
+    with working(["echo-sync", "echo-async"], {"REDIS_URL": redis.url}):
         yield
 
 

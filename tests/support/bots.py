@@ -1,32 +1,22 @@
 """Bots as visitors have them: a site with a Redis, workers, and invitations over HTTP."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlencode
 
 from consumers.catalogue import BOTS
-from sandbox.processes.child import child
-from sandbox.processes.servers import ROOT, Server
+from sandbox.processes.servers import Server
+from sandbox.processes.worker import working
 
 
 @contextmanager
 def workers(count: int, environment: Mapping[str, str]) -> Iterator[None]:
     """That many processes, each with all bots, until the block ends."""
-    command = [sys.executable, "manage.py", "runworker", *BOTS]
-    options = {"cwd": ROOT, "env": {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}}
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(child(command, stdout=subprocess.PIPE, **options))
-            for _ in range(count)
-        ]
-        for process in processes:
-            assert process.stdout
-            assert b"Listening" in process.stdout.readline()
+        for _ in range(count):
+            stack.enter_context(working([*BOTS], environment))
         yield
 
 

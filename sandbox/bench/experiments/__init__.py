@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "fanout": "sandbox.bench.experiments.fanout.Fanout",
     "anatomy": "sandbox.bench.experiments.anatomy.Anatomy",
     "processes": "sandbox.bench.experiments.processes.Processes",
+    "workers": "sandbox.bench.experiments.workers.Workers",
     "database": "sandbox.bench.experiments.database.DatabaseWays",
     "delivery": "sandbox.bench.experiments.delivery.Delivery",
     "soak": "sandbox.bench.experiments.soak.Soak",

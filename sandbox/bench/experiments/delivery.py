@@ -29,7 +29,6 @@ from sandbox.bench.output.table import Column, many
 from sandbox.bench.plan import Plan
 from sandbox.bench.spread import Spread, percentiles
 from sandbox.bench.testbed import Testbed, UnmeasurableError
-from sandbox.processes.redis import NO_PROGRAM, find_server
 from sandbox.processes.servers import ServerError
 
 READY_SECONDS = 30.0
@@ -91,6 +90,7 @@ class Delivery(Experiment[DeliveryRow]):
     row = DeliveryRow
     by_default = False
     takes_rooms = True
+    needs_redis = True
     turns: dict[tuple[str, str], list[Turn]]
     columns = (
         Column("sent", lambda row: f"{row.published:,}"),
@@ -128,8 +128,6 @@ class Delivery(Experiment[DeliveryRow]):
                 )
 
     async def turn(self, exhibit: Exhibit, fault: str) -> None:
-        if not find_server():
-            return
         try:
             if self._deployment is None:
                 self._deployment = self.testbed.lasting.enter_context(
@@ -246,10 +244,6 @@ class Delivery(Experiment[DeliveryRow]):
                 "delivery: attempts to publish that no server acknowledged, and that were "
                 f"repeated: {', '.join(attempts)}."
             )
-
-    def warnings(self) -> Iterator[str]:
-        if not find_server():
-            yield f"delivery was not measured: {NO_PROGRAM}"
 
     @staticmethod
     def title(row: DeliveryRow) -> str:

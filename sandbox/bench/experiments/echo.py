@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from sandbox.bench.exhibits import BY_ID, Exhibit, rotated, without_doubles
-from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped, latency_of
+from sandbox.bench.experiment import (
+    Experiment,
+    Figure,
+    Row,
+    Step,
+    errors_in,
+    grouped,
+    latency_of,
+    shares,
+)
 from sandbox.bench.load import Sample, request
 from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import Column, latency_columns, many, share_columns, size
@@ -123,7 +132,9 @@ class Echo(Experiment[EchoRow]):
                     connections=connections,
                     payload_bytes=payload,
                     per_second=spread([one.per_second for one in rounds]),
-                    share_of_baseline=_shares(rounds),
+                    share_of_baseline=shares(
+                        [(one.per_second, one.baseline_per_second) for one in rounds]
+                    ),
                     cpu_microseconds=spread([_cpu_microseconds(one) for one in samples]),
                     latency=latency_of(samples),
                     errors=errors_in(samples),
@@ -210,9 +221,3 @@ def near_the_ceiling(testbed: Testbed, named: Mapping[str, Any]) -> Iterator[str
 
 def _cpu_microseconds(sample: Sample) -> float:
     return sample.processor_seconds / (len(sample.latencies) or 1) * 1e6
-
-
-def _shares(rounds: Sequence[Round]) -> Spread:
-    """Of the baseline, where it answered: on a busy machine a short turn may see nothing."""
-    shares = [one.per_second / one.baseline_per_second for one in rounds if one.baseline_per_second]
-    return spread(shares or [0.0])

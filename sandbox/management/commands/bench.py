@@ -24,6 +24,7 @@ from sandbox.management.shell import (
     made_environments,
 )
 from sandbox.processes.child import terminable
+from sandbox.processes.redis import NO_PROGRAM, find_server
 from sandbox.processes.servers import NAMES, ServerError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Command(AnyOrderCommand):
             help=f"experiments first ({', '.join(EXPERIMENTS)}), then what they "
             f"measure ({', '.join(EDITIONS)}, or such as tuned/websocket): 'bench echo echo' is "
             "the experiment echo on the edition echo. Without names: all experiments except "
-            "anatomy, database, delivery, processes and soak",
+            "anatomy, database, delivery, processes, soak and workers",
         )
         parser.add_argument(
             "--server",
@@ -175,6 +176,9 @@ class Command(AnyOrderCommand):
         usual = [exhibit.id for name in chosen for exhibit in experiments[name].usual(amount)]
         if ids and not usual:
             raise UsageError(f"{', '.join(chosen)} measures no exhibits: do not name any.")
+        for name in chosen:
+            if experiments[name].needs_redis and not find_server():
+                raise UsageError(f"{name} cannot be measured: {NO_PROGRAM}")
         usual_server = _check_servers(ids, servers)
         if options["hgrm"] and "latency" not in chosen:
             raise UsageError("--hgrm writes what the experiment latency measures: name it too.")
