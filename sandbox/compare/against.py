@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,7 +57,10 @@ def read(path: Path) -> Earlier:
 
 
 def against(report: Report, earlier: Earlier, probes: Collection[str] = ()) -> Changes:
-    """Compare a run with an earlier one, in what the run has asked: all probes or those named."""
+    """Compare a run with an earlier one, in what the run has asked: all probes or those named.
+
+    A name may be a pattern.
+    """
     now = dict(_of_matrix(matrix.document(report)))
     servers = {target.name for target in report.targets}
     exhibits = {exhibit.id for exhibit in report.exhibits}
@@ -65,7 +69,7 @@ def against(report: Report, earlier: Earlier, probes: Collection[str] = ()) -> C
         for place, shown in earlier.outcomes.items()
         if place.server in servers
         and place.exhibit in exhibits
-        and (not probes or place.probe in probes)
+        and (not probes or any(fnmatchcase(place.probe, name) for name in probes))
     }
     return Changes(
         earlier.started,

@@ -100,6 +100,10 @@ def test_the_command_exits_with_what_it_found(
     said = StringIO()
     call_command(*command, "--probe", "nan", stdout=said)
     assert "0 changed, 0 gone, 1 new, 0 same" in said.getvalue()
+    said = StringIO()
+    with pytest.raises(SystemExit):
+        call_command(*command, "--probe", "nul[l]", stdout=said)
+    assert "1 changed, 0 gone, 0 new, 0 same" in said.getvalue()
 
 
 @pytest.mark.parametrize(
