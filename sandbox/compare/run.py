@@ -65,8 +65,9 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
         yield _behind_broker(url)
         return
     url = re.sub("^ws", "http", url).rstrip("/")
-    if not re.match("https?://[^/]", url):
-        raise UnreachableError(f"{url!r} is not a URL: give one such as http://127.0.0.1:8000.")
+    if not _is_site(url):
+        shown = re.sub("//.*@", "//…@", url)  # a password is not for a log
+        raise UnreachableError(f"{shown!r} is not a URL: give one such as http://127.0.0.1:8000.")
     try:
         response = asyncio.run(http("GET", f"{url}/"))
         if path := urlsplit(url).path:
@@ -78,6 +79,15 @@ def deployed(url: str, server: str | None = None) -> Iterator[Target]:
     if server is None:
         server = next((name for name in ARGUMENTS if header.startswith(name)), "daphne")
     yield Target(server, f"at {url}", url)
+
+
+def _is_site(url: str) -> bool:
+    """Whether it is a URL with a host, and perhaps a port and a path, and nothing else."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return port != 0 and bool(re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", url))
 
 
 def _behind_broker(url: str) -> Target:
