@@ -42,12 +42,19 @@ def stop(process: "subprocess.Popen[Any]") -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, so that no server is left behind."""
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    """Handle orders to end like Ctrl-C, so that no server is left behind."""
+    previous = {number: signal.signal(number, _interrupt) for number in orders_to_end()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def orders_to_end() -> list[signal.Signals]:
+    """SIGTERM, and SIGHUP for a terminal that has gone, unless ``nohup`` has it ignored."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM] if is_ignored else [signal.SIGTERM, signal.SIGHUP]
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:
@@ -66,7 +73,7 @@ def _signals_deferred() -> Iterator[None]:
     received: list[int] = []
     previous = {
         number: signal.signal(number, lambda number, _: received.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, *orders_to_end())
     }
     try:
         yield

@@ -69,9 +69,11 @@ def processes_with(variable: str) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Processes are found in /proc.")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_an_interrupt_leaves_no_server(number: signal.Signals) -> None:
-    """Ctrl-C in the middle of a run of compare, or an order to end, stops the server too."""
+    """Ctrl-C in a run of compare, an order to end or a closed terminal stops the server too."""
     name, value = "PROCESSES_TEST", f"{os.getpid()}-{number.name}"
     marked = f"{name}={value}"
     process = subprocess.Popen(

@@ -16,7 +16,7 @@ from sandbox.management.shell import INTERRUPTED, UsageError, made_environments
 from sandbox.mqtt.server import Server
 from sandbox.mqtt.url import Broker, read_url
 from sandbox.processes.amqtt import REQUIREMENT, Amqtt
-from sandbox.processes.child import terminable
+from sandbox.processes.child import orders_to_end, terminable
 from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
 from sandbox.processes.servers import ServerError, is_free
 
@@ -67,7 +67,7 @@ class Command(BaseCommand):
     def _serve(self, broker: Broker, client_id: str) -> None:
         server = Server(get_default_application(), broker, client_id)
         loop = asyncio.new_event_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *orders_to_end()):
             loop.add_signal_handler(number, server.end)
         self.stdout.write(f"Serving the broker at {broker.address}. Quit with CONTROL-C.")
         rooms = ", ".join(settings.MQTT_ROOMS) if settings.REDIS_URL else NO_ROOMS
