@@ -508,6 +508,8 @@ def test_an_exhibit_that_fails_its_probes_is_refused(monkeypatch: pytest.MonkeyP
         (["--rounds", "0"], "'0' is not a number over 0"),
         (["--payload", "65537"], "'65537' is not a number from 15 to 65536"),
         (["--payload", "14"], "'14' is not a number from 15 to 65536"),
+        (["--connections", "65536"], "'65536' is not a number from 1 to 65535"),
+        (["--idle", "99999999"], "'99999999' is not a number from 1 to 65535"),
         (["--seconds", "nan"], "'nan' is not a number over 0"),
         (["--server", "apache"], "invalid choice: 'apache'"),
         (["--json", "/no/such/folder/x.json"], "/no/such/folder/x.json cannot be written"),

@@ -37,6 +37,8 @@ CONSUMERS = [one for one in BY_ID.values() if not one.is_reference]
 EDITIONS = tuple(dict.fromkeys(group(one.id) for one in CONSUMERS))
 SHORTEST, LONGEST = len('{"message":"x"}'), 65_536
 """Bytes of a request: less is none, and the contract refuses more."""
+PORTS = 65_535
+"""The client has one address, so no more connections to a server are possible."""
 
 N = TypeVar("N", int, float)
 
@@ -54,11 +56,14 @@ def positive(kind: Callable[[str], N]) -> Callable[[str], N]:
     return parse
 
 
-def payload(text: str) -> int:
-    size = positive(int)(text)
-    if not SHORTEST <= size <= LONGEST:
-        raise ArgumentTypeError(f"{text!r} is not a number from {SHORTEST} to {LONGEST}.")
-    return size
+def within(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = positive(int)(text)
+        if not lowest <= number <= highest:
+            raise ArgumentTypeError(f"{text!r} is not a number from {lowest} to {highest}.")
+        return number
+
+    return parse
 
 
 class Command(AnyOrderCommand):
@@ -89,7 +94,7 @@ class Command(AnyOrderCommand):
         parser.add_argument(
             "--connections",
             action="append",
-            type=positive(int),
+            type=within(1, PORTS),
             default=[],
             metavar="N",
             help="how many clients are connected at the same time; repeatable",
@@ -97,7 +102,7 @@ class Command(AnyOrderCommand):
         parser.add_argument(
             "--payload",
             action="append",
-            type=payload,
+            type=within(SHORTEST, LONGEST),
             default=[],
             dest="payloads",
             metavar="BYTES",
@@ -106,7 +111,7 @@ class Command(AnyOrderCommand):
         parser.add_argument(
             "--idle",
             action="append",
-            type=positive(int),
+            type=within(1, PORTS),
             default=[],
             metavar="N",
             help="idle sockets in the experiment connections; as many as --connections unless "
@@ -184,7 +189,7 @@ class Command(AnyOrderCommand):
             raise UsageError("--hgrm writes what the experiment latency measures: name it too.")
         progress = ProgressBar(Console(stderr=True))
         bench = Bench(
-            servers or [usual_server],
+            list(dict.fromkeys(servers)) or [usual_server],
             chosen,
             find(ids or usual, peers=options["peers"]),
             amount,

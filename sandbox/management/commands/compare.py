@@ -127,7 +127,11 @@ class Command(AnyOrderCommand):
         sources = (
             [deployed(url, servers[0] if servers else None)]
             if url is not None
-            else [started(server, venv) for server in servers or [usual_server] for venv in venvs]
+            else [
+                started(server, venv)
+                for server in dict.fromkeys(servers or [usual_server])
+                for venv in venvs
+            ]
         )
         try:
             terminal = Console(stderr=True)
