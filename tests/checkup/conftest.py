@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Thread
 
 import pytest
-from websockets.sync.server import Server as EchoServer
 from websockets.sync.server import ServerConnection, serve
 
 from sandbox.checkup.application import Application, started
@@ -56,18 +55,21 @@ def websockets_echo() -> Iterator[str]:
         for message in connection:
             connection.send(message)
 
+    with echo_server(echo) as url:
+        yield url
+
+
+@contextmanager
+def echo_server(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+    """Serve with the websockets library; give the URL."""
     quiet = logging.getLogger("checkup echo")  # a traceback for each client that vanishes
     quiet.setLevel(logging.CRITICAL)
-    with serve(echo, "127.0.0.1", 0, logger=quiet) as server:
-        yield from _serving(server)
-
-
-def _serving(server: EchoServer) -> Iterator[str]:
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-    server.shutdown()
-    thread.join()
+    with serve(handler, "127.0.0.1", 0, logger=quiet) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="session")

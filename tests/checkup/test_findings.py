@@ -1,6 +1,8 @@
 """What is found of consumers whose faults are known, and how it is written down."""
 
+import asyncio
 import json
+import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -8,9 +10,13 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
+from websockets.sync.server import ServerConnection
 
 from sandbox.checkup.acquaintance import ROUND_TRIPS
+from sandbox.checkup.application import started
+from sandbox.checkup.check import Finding
 from sandbox.checkup.checks.load import FLOODED, PIPELINED
+from sandbox.checkup.checks.opening import FOREIGN
 from sandbox.checkup.outcomes import (
     After,
     Cap,
@@ -29,10 +35,13 @@ from sandbox.checkup.output.json import as_json
 from sandbox.checkup.output.markdown import as_markdown
 from sandbox.checkup.output.terminal import show
 from sandbox.checkup.output.words import found_in_words
-from sandbox.checkup.plan import CHECKS, Plan
+from sandbox.checkup.plan import CHECKS, Plan, plan
 from sandbox.checkup.report import Patient, Report
+from sandbox.checkup.run import check_up
+from sandbox.checkup.target import Manner, Target
 from sandbox.compare.observations import Opened, Refused, Reply
-from sandbox.processes.servers import ROOT
+from sandbox.processes.servers import ROOT, installed
+from tests.checkup.conftest import application, echo_server
 
 TIMED = {"round-trip", "neighbours-under-load", "never-reads"}
 """Their grades depend on the machine."""
@@ -217,6 +226,34 @@ def test_one_that_takes_the_server_down_is_named(patients: dict[str, Patient]) -
         "foreign-origin",
     }
     assert grades["not-json"] == grades["flood"] == "skipped"
+
+
+def found_alone(check: str, target: Target) -> Finding:
+    """Make one check only."""
+    planned = plan(target.manner, may_load=True, chosen=[check])
+    return asyncio.run(check_up(target, planned)).finding(check)
+
+
+@pytest.mark.skipif("uvicorn" not in installed(), reason="Uvicorn is not installed.")
+@pytest.mark.parametrize("check", ["null", "over-cap"])
+def test_the_last_check_may_take_the_server_down(check: str) -> None:
+    """A check after which no connection is taken is bad, also if nothing is checked after it."""
+    with started(application("plain:exits"), "uvicorn", Manner(seconds=3.0)) as target:
+        finding = found_alone(check, target)
+    assert (finding.outcome, finding.grade) == (Gone(), "bad")
+
+
+def test_a_late_answer_is_no_refusal() -> None:
+    """A foreign Origin that opens a connection is bad, also if the answer is not waited for."""
+
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            if connection.request and connection.request.headers.get("Origin") == FOREIGN:
+                time.sleep(2)
+            connection.send(message)
+
+    with echo_server(echo) as url:
+        assert found_alone("foreign-origin", Target.of(url, Manner())).grade == "bad"
 
 
 def test_the_round_trip_is_measured(patients: dict[str, Patient]) -> None:

@@ -8,6 +8,8 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
+from websockets.frames import CloseCode
+
 from sandbox import wire
 from sandbox.checkup.check import KIB, Check, Cost, Grade
 from sandbox.checkup.client import ENDS, NOT_JSON, Caller, Client, Message, as_text, parsed
@@ -333,6 +335,8 @@ async def put(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
             left = SETTLE_SECONDS + (len(checks) - len(tried)) * caller.habits.window
             settling.append(asyncio.create_task(one.settle(caller, left)))
         await asyncio.gather(*settling)
+        if tried and tried[-1].closed == CloseCode.ABNORMAL_CLOSURE and not tried[-1].is_gone:
+            tried[-1].is_gone = not await caller.is_alive(caller.target.manner.seconds)
         for one in tried:
             await one.ask(caller)
     return tried

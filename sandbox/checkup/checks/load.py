@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
+from websockets.frames import CloseCode
+
 from sandbox import wire
 from sandbox.checkup.check import KIB, MIB, Check, Cost, Grade
 from sandbox.checkup.checks.bad_input import graded
@@ -14,6 +16,7 @@ from sandbox.checkup.outcomes import (
     After,
     Cap,
     Flood,
+    Gone,
     Order,
     Outcome,
     Skipped,
@@ -165,6 +168,10 @@ async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
         values = tuple(
             Reply(one) if isinstance(one, str) else BinaryMessage(one) for one in answers
         )
+        if closed == CloseCode.ABNORMAL_CLOSURE and not await caller.is_alive(
+            caller.target.manner.seconds
+        ):
+            return Gone()
         after = After(values, closed, is_useful)
         if not after.is_useful:
             break

@@ -70,11 +70,16 @@ def _opens(outcome: Outcome, _caller: Caller) -> Grade:
 
 
 def _opens_to_all(outcome: Outcome, _caller: Caller) -> Grade:
-    return "bad" if isinstance(outcome, Tried) and outcome.is_answered else "good"
+    match outcome:
+        case Tried(handshake=Opened()):  # without an answer too: that may only be late
+            return "bad"
+        case Tried(handshake=Refused() | Closed() | BrokenHandshake()):
+            return "good"
+    return "note"  # a server that does not answer has refused nothing
 
 
-def _opens_to_host(outcome: Outcome, _caller: Caller) -> Grade:
-    return "note" if isinstance(outcome, Tried) and outcome.is_answered else "good"
+def _opens_to_host(outcome: Outcome, caller: Caller) -> Grade:
+    return "good" if _opens_to_all(outcome, caller) == "good" else "note"
 
 
 def _agrees(outcome: Outcome, _caller: Caller) -> Grade:

@@ -58,7 +58,7 @@ async def _overtake(text: str, reply: Any) -> None:
 
 
 async def _exit(text: str, reply: Any) -> None:
-    if text == "null":
+    if text == "null" or len(text) > 600_000:
         os._exit(1)
     await reply(text)
 
