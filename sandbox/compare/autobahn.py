@@ -87,6 +87,9 @@ class Suite:
         with closing(transport):
             async for line in results:
                 result = json.loads(line)
-                self._waiting.pop(result["number"]).set_result(result)
+                future = self._waiting.pop(result["number"])
+                if not future.done():  # as one is for which its cell waits no longer
+                    future.set_result(result)
         for future in self._waiting.values():
-            future.set_exception(OSError("the process of the Autobahn suite has ended"))
+            if not future.done():
+                future.set_exception(OSError("the process of the Autobahn suite has ended"))

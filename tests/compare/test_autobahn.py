@@ -160,6 +160,21 @@ def test_a_server_that_is_gone_is_said() -> None:
     assert "Connection refused" in result["detail"]
 
 
+def test_a_case_that_is_given_up_costs_no_other() -> None:
+    """A result for which its cell waits no longer does not keep later cases from theirs."""
+
+    async def cases() -> list[dict[str, Any]]:
+        url = f"ws://127.0.0.1:{free_port()}/"
+        async with Suite() as suite:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await suite.run(url, "1.1.2")
+            async with asyncio.timeout(60):
+                return [await suite.run(url, "1.1.2") for _ in range(2)]
+
+    assert len(asyncio.run(cases())) == 2
+
+
 def test_a_suite_that_ends_fails_its_cases_only() -> None:
     """If the suite's process dies, all that wait for a case get an error at once."""
 
