@@ -58,7 +58,8 @@ class Condition:
     def decide(self, report: Report) -> None:
         """Add a failure to a report for each row in which this holds; a warning if undecided.
 
-        What was not measured is a failure too: otherwise a consumer that is broken would pass.
+        What was not measured is a failure too, as are replies that did not come or were wrong:
+        otherwise a consumer that is broken would pass.
         """
         for server in report.servers:
             if self.server in {None, server.name}:
@@ -86,6 +87,11 @@ class Condition:
         )
         if self._holds_for(spread.low) and self._holds_for(spread.high):
             report.failures.append(f"{self.text}: {seen}")
+        elif row.errors:
+            report.failures.append(
+                f"{self.text}: cannot be decided, because {row.errors} replies were wrong or "
+                f"missing and are in no figure; {seen}"
+            )
         elif self._holds_for(spread.median):
             report.warnings.append(
                 f"{self.text}: not decided, because the noise is wider than the distance; {seen} "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from msgspec import structs
 
 from sandbox.bench.conditions import ConditionError, figures, parse
 from sandbox.bench.experiments.echo import EchoRow
@@ -106,6 +107,17 @@ def test_what_was_not_measured_does_not_pass() -> None:
 
     (failure,) = made.failures
     assert "cannot be decided, because echo did not measure tuned/websocket on daphne" in failure
+
+
+def test_replies_that_are_missing_do_not_pass() -> None:
+    """Where replies are wrong or missing, what the others measured cannot pass."""
+    made = report(("daphne", HIGH))
+    made.results["echo"] = [structs.replace(row, errors=3) for row in made.results["echo"]]
+
+    parse("tuned/websocket share < 0.9").decide(made)
+
+    (failure,) = made.failures
+    assert "cannot be decided, because 3 replies were wrong or missing" in failure
 
 
 @pytest.mark.parametrize(
