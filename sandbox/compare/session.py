@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
+from secrets import token_hex
 from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -42,6 +43,8 @@ ERROR_STATUS = {
 QOS = 1
 """At which a device asks: what is lost on the way is no fault of a consumer."""
 
+RUN = token_hex(4)
+"""A deployment may remember the rooms of earlier runs."""
 _rooms = count(1)
 
 
@@ -57,7 +60,7 @@ class Session:
     suite: Suite | None = None
     """Where cases of a test suite run."""
     trace: wire.Trace = field(default_factory=wire.Trace)
-    room: str = field(default_factory=lambda: f"compare-{next(_rooms)}")
+    room: str = field(default_factory=lambda: f"compare-{RUN}-{next(_rooms)}")
     """A room for each session, so that sessions do not hear each other."""
     addresses: dict[int, str] = field(default_factory=dict)
     """What the server calls each connection, by its number."""

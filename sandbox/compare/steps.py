@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import h11
 from websockets.frames import CloseCode, Opcode
 
 from sandbox import wire
@@ -315,13 +316,14 @@ class SendRaw:
                 received, ended = await read_all(stream, self.quiet_seconds)
             if is_in_time or not self.half_close:
                 break
-        return Answers(
-            tuple(
+        try:
+            responses = tuple(
                 Response(status, _compact(reply_in(wire.Response(status, [], body))))
                 for status, body in responses_in(received)
-            ),
-            ended,
-        )
+            )
+        except h11.RemoteProtocolError as error:
+            raise wire.ClosedError(CloseCode.ABNORMAL_CLOSURE, str(error)) from error
+        return Answers(responses, ended)
 
     async def _send(self, stream: Stream, session: Session) -> None:
         for number, segment in enumerate(self.segments):
@@ -341,7 +343,11 @@ def _compact(reply: Reply | ErrorReply | None) -> Reply | ErrorReply | None:
     """Write JSON without spaces: what is looked at is the server, and not the codec."""
     if not isinstance(reply, Reply):
         return reply
-    return Reply(json.dumps(json.loads(reply.text), ensure_ascii=False, separators=(",", ":")))
+    try:
+        value = json.loads(reply.text)
+    except ValueError:
+        return reply
+    return Reply(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 # The scope.
@@ -362,11 +368,17 @@ class AskScope:
             text = str(await connection.receive())
         else:
             response = await session.request("GET", f"?{self.query}", headers=self.headers)
-            text = response.body.decode()
+            text = response.body.decode(errors="backslashreplace")
+        try:
+            return self._read(text, session.path)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Reply(text)  # it describes no scope
+
+    def _read(self, text: str, path: str) -> Scope:
         scope = json.loads(text)
         sent = [name.lower() for name, _ in self.headers if name != "Cookie"]
         return Scope(
-            has_path=scope["path"] == session.path,
+            has_path=scope["path"] == path,
             query=_pairs(scope["query"]),
             headers=_pairs(sorted(pair for pair in scope["headers"] if pair[0] in sent)),
             cookies=_pairs(scope["cookies"].items()),
@@ -384,7 +396,11 @@ class AskSubprotocols:
 
     async def run(self, session: Session) -> Observation:
         connection = await session.open(headers=self.headers)
-        return Reply(" ".join(json.loads(str(await connection.receive()))["subprotocols"]))
+        text = str(await connection.receive())
+        try:
+            return Reply(" ".join(json.loads(text)["subprotocols"]))
+        except (KeyError, TypeError, ValueError):
+            return Reply(text)  # it describes no scope
 
 
 def _pairs(pairs: Iterable[Iterable[str]]) -> tuple[Header, ...]:

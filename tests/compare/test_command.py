@@ -6,7 +6,9 @@ import re
 import ssl
 import subprocess
 import sys
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from sandbox.compare.run import started
 from sandbox.processes.servers import ROOT, Server, free_port, installed
 from tests.compare.conftest import scratch_copy
 from tests.support.relay import Relay
-from tests.support.tcp import in_a_thread
+from tests.support.tcp import in_a_thread, tcp_server
 
 
 def compare(
@@ -166,7 +168,51 @@ def test_a_url_may_be_behind_tls(
     assert re.search(r"autobahn-2\.1 +n/a", said.getvalue())
 
 
+def test_an_earlier_run_changes_nothing() -> None:
+    """A deployment whose rooms remember is as it should be when it is compared again."""
+    with started("daphne") as target:
+        for _ in range(2):
+            done = compare("history/websocket", "--probe", "too-old", "--url", target.url)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
 # Differences.
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n{no}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n\xff[1]",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+    ids=["no JSON", "no UTF-8", "no HTTP"],
+)
+def test_a_server_that_answers_anything_else_is_seen(answer: bytes) -> None:
+    """Whatever a server answers with, each probe shows it, and none ends the run."""
+
+    async def handle(reader: StreamReader, writer: StreamWriter) -> None:
+        with suppress(ConnectionError):
+            is_first = (await reader.read(65_536)).startswith(b"GET / ")  # to see what is there
+            writer.write(b"HTTP/1.1 204 \r\n\r\n" if is_first else answer)
+            await writer.drain()
+            writer.close()
+
+    said = StringIO()
+    with in_a_thread(tcp_server(handle)) as port, pytest.raises(SystemExit) as ended:
+        call_command(
+            *(
+                "compare",
+                "echo/async-http",
+                "scope/async-http",
+                "--url",
+                f"http://127.0.0.1:{port}",
+            ),
+            *("--probe", "half-closed", "--probe", "scope", "--probe", "get"),
+            stdout=said,
+        )
+    assert ended.value.code == 1
+    assert "3 DIFFERS" in said.getvalue()
 
 
 def test_a_mutant_is_seen(broken: subprocess.CompletedProcess[str]) -> None:
