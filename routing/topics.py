@@ -77,6 +77,11 @@ class Route:
         object.__setattr__(self, "pattern", re.compile(pattern))
         object.__setattr__(self, "filter", re.sub(r"<\w+>", "+", self.topic))
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether its consumer begins and ends with the connection: the topic has no ``<...>``."""
+        return self.filter == self.topic
+
 
 topic = Route
 
@@ -136,7 +141,7 @@ class Dispatch:
                 "acknowledge": True,
             }
             await self.send({"type": "mqtt.sub", "mqtt": content})
-            if route.filter == route.topic and route.topic not in self._members:
+            if route.is_lasting and route.topic not in self._members:
                 self._begin(route, self._scope_of(route.topic, {}))
 
     async def message(self, event: Any) -> None:
@@ -179,7 +184,7 @@ class Dispatch:
             for member in tuple(self._members.values()):
                 if member.used > monotonic() - IDLE_SECONDS:
                     break
-                if member.is_idle and member.route.filter != member.route.topic:
+                if member.may_end:
                     self._end(member)
 
     def cancel(self) -> None:
@@ -200,7 +205,7 @@ class Dispatch:
 
     def _has_room(self) -> bool:
         if len(self._members) >= MOST_CONSUMERS:
-            idle = (one for one in self._members.values() if one.is_idle)
+            idle = (one for one in self._members.values() if one.may_end)
             if longest := next(idle, None):
                 self._end(longest)
         return len(self._members) < MOST_CONSUMERS
@@ -237,8 +242,10 @@ class Member:
         self.task = create_task(self._run())
 
     @property
-    def is_idle(self) -> bool:
-        return self._arrived is not None and not self._waiting
+    def may_end(self) -> bool:
+        """Whether it has nothing to do, and can begin again with the next message."""
+        is_idle = self._arrived is not None and not self._waiting
+        return is_idle and not self.route.is_lasting
 
     def take(self, event: Any) -> bool:
         """Keep a message for the consumer; return whether there was room."""

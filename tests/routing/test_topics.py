@@ -319,6 +319,25 @@ async def test_there_are_only_so_many_consumers(
     assert recorder.begun.count("end") == 3
 
 
+async def test_a_lasting_consumer_makes_no_room(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many devices do not end the consumer of a topic without names, which has no other start."""
+    monkeypatch.setattr(topics, "MOST_CONSUMERS", 2)
+
+    class Lasting(recorder):  # type: ignore[misc,valid-type] # a class of the fixture
+        begun: list[Any] = []  # noqa: RUF012 # a class for each test
+
+    broker = Broker(topic("all", Lasting.as_asgi()), topic("a/<client>", recorder.as_asgi()))
+    for client in ("one", "two", "three"):
+        broker.message(f"a/{client}")
+        await broker.next("mqtt.pub")
+        await asyncio.sleep(0.05)  # it is idle
+    assert recorder.begun.count("end") == 2
+    assert Lasting.begun == [{}]
+    await broker.end()
+
+
 async def test_an_idle_consumer_ends(
     recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
