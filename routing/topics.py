@@ -18,7 +18,7 @@ A message is acknowledged to the broker when its consumer has handled it, which 
 the next event, where the server has the extension "mqtt.ack" (mqttasgi has none: it acknowledges at
 once). A message that its consumer failed on is acknowledged too: it would fail again. A consumer
 that ends before it has a message is replaced after a pause; after ``MOST_TRIES`` of them, what
-waits is refused.
+waits is refused. On a topic without ``<...>`` it is replaced also where nothing waits.
 
 Only so many messages wait for a consumer. Others are refused: what the route's ``busy`` makes of
 the scope and the message is sent. A retained message is an old one, which would come again at each
@@ -239,6 +239,7 @@ class Member:
         self._arrived: Future[None] | None = None
         self._given: Any = None
         self._tries = 0
+        self._is_ending = False
         self.task = create_task(self._run())
 
     @property
@@ -267,6 +268,7 @@ class Member:
                 self.task.cancel()  # no mqtt.disconnect without mqtt.connect
             self._waiting.clear()
             self._count(-self._bytes)
+        self._is_ending = True
         self._put(DISCONNECT)
 
     def _put(self, event: Any) -> None:
@@ -279,19 +281,23 @@ class Member:
         self._dispatch.waiting_bytes += size
 
     async def _run(self) -> None:
-        """Run the consumer, and another one if it ends while messages wait."""
+        """Run the consumer, and another one if it ends too early."""
         name = self.scope["topic"]
         while self._tries < MOST_TRIES:
             self._tries += 1
+            began = monotonic()
             try:
                 await self.route.application(self.scope, self.receive, self._dispatch.send)
             except Exception:
                 if self._tries <= 1:  # of those in a row only the first is logged
                     logger.exception("%.200r: the consumer has failed", name)
             await self._acknowledge()
-            if not any(event["type"] == "mqtt.msg" for event in self._waiting):
+            lasts = self.route.is_lasting and not self._is_ending
+            if not lasts and not any(event["type"] == "mqtt.msg" for event in self._waiting):
                 return
-            if self._waiting[0] is not CONNECT:
+            if monotonic() - began > IDLE_SECONDS:
+                self._tries = 0
+            if not self._waiting or self._waiting[0] is not CONNECT:
                 self._waiting.appendleft(CONNECT)
             await sleep(PAUSE if self._tries else 0)
         logger.error("%.200r: no consumer begins: what waits is refused", name)

@@ -31,6 +31,8 @@ class Recorder(AsyncConsumer):
     async def mqtt_msg(self, event: Any) -> None:
         if event["mqtt"]["payload"] == b"fail":
             raise ArithmeticError
+        if event["mqtt"]["payload"] == b"end":
+            raise StopConsumer
         await self.gate.wait()
         await self.send({"type": "mqtt.pub", "mqtt": {**event["mqtt"], "topic": "reply"}})
 
@@ -151,6 +153,17 @@ async def test_a_consumer_that_fails_is_replaced(recorder: type[Recorder]) -> No
     assert log.lines == ["'a/b': the consumer has failed"]
     await broker.end()
     assert recorder.begun == [{"client": "b"}, {"client": "b"}, "end"]
+
+
+@pytest.mark.parametrize("payload", [b"fail", b"end"])
+async def test_a_lasting_consumer_is_replaced(recorder: type[Recorder], payload: bytes) -> None:
+    """The consumer of a topic without names is replaced also if nothing waits, until the end."""
+    broker = Broker(topic("all", recorder.as_asgi()), **ACKNOWLEDGES)
+    broker.message("all", payload, id=1)
+    assert (await broker.next("mqtt.ack"))["id"] == 1
+    await eventually(lambda: recorder.begun == [{}, {}])
+    await broker.end()
+    assert recorder.begun == [{}, {}, "end"]
 
 
 def failing(recorder: type[Recorder], where: str, *, times: int) -> Any:
