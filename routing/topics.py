@@ -31,6 +31,7 @@ from asyncio import Future, Task, create_task, get_running_loop, sleep, wait
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -42,6 +43,8 @@ MOST_WAITING = 2000
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of the messages that wait for one consumer."""
 MOST_BYTES_IN_ALL = 64 * 1024 * 1024
+MESSAGE_BYTES = 600
+"""What a message takes besides its payload and its names."""
 IDLE_SECONDS = 60.0
 MOST_TRIES = 10
 """Consumers in a row that end before they have a message."""
@@ -250,7 +253,7 @@ class Member:
 
     def take(self, event: Any) -> bool:
         """Keep a message for the consumer; return whether there was room."""
-        size = len(event["mqtt"]["payload"])
+        size = _size(event)
         if (
             len(self._waiting) >= MOST_WAITING
             or self._bytes + size > MOST_BYTES
@@ -317,10 +320,17 @@ class Member:
         if event["type"] == "mqtt.msg":
             self._given = event
             self._tries = 0
-            self._count(-len(event["mqtt"]["payload"]))
+            self._count(-_size(event))
         return event
 
     async def _acknowledge(self) -> None:
         if event := self._given:
             self._given = None
             await self._dispatch.acknowledge(event)
+
+
+def _size(event: Any) -> int:
+    """Estimate the bytes that a message takes while it waits: a device chooses its topic too."""
+    message = event["mqtt"]
+    names = (message["topic"], *chain(*message.get("user_properties", {}).items()))
+    return MESSAGE_BYTES + len(message["payload"]) + sum(map(len, names))

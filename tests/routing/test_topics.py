@@ -16,6 +16,8 @@ from tests.support.logs import logged
 
 pytestmark = pytest.mark.asyncio
 ACKNOWLEDGES: Any = {"extensions": {"mqtt.ack": {}}}
+SIZE = topics.MESSAGE_BYTES + len("a/b") + 10
+"""Of a message with a payload of ten bytes."""
 NO_LOCAL: Any = {"extensions": {"mqtt.no_local": {}}}
 
 
@@ -215,7 +217,7 @@ async def test_a_consumer_that_never_begins_is_given_up(
 ) -> None:
     """After the last try what waits is refused and acknowledged; the next message tries again."""
     monkeypatch.setattr(topics, "PAUSE", 0.01)
-    monkeypatch.setattr(topics, "MOST_BYTES_IN_ALL", 30)
+    monkeypatch.setattr(topics, "MOST_BYTES_IN_ALL", 3 * SIZE)
     broker = Broker(
         topic(
             "a/<client>",
@@ -237,7 +239,7 @@ async def test_a_consumer_that_never_begins_is_given_up(
     assert recorder.begun == ["failed"] * topics.MOST_TRIES
     assert log.lines[-1] == "'a/b': no consumer begins: what waits is refused"
     assert len(log.lines) == 1 + (where != "returns")
-    broker.message("a/b", b"3" * 30, id=4)
+    broker.message("a/b", b"3" * (10 + 2 * SIZE), id=4)
     assert (await broker.next("mqtt.ack"))["id"] == 4
     await broker.end()
     assert recorder.begun[topics.MOST_TRIES :] == [{"client": "b"}, "end"]
@@ -285,7 +287,8 @@ async def test_a_loss_ends_a_consumer_that_has_not_begun(
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [("MOST_WAITING", 3), ("MOST_BYTES", 30), ("MOST_BYTES_IN_ALL", 30)]
+    ("limit", "value"),
+    [("MOST_WAITING", 3), ("MOST_BYTES", 3 * SIZE), ("MOST_BYTES_IN_ALL", 3 * SIZE)],
 )
 async def test_only_so_much_waits(
     recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
@@ -306,6 +309,30 @@ async def test_only_so_much_waits(
     assert (await broker.next("mqtt.ack"))["id"] == 5
     recorder.gate.set()
     assert [(await broker.next("mqtt.ack"))["id"] for _ in range(4)] == [1, 2, 3, 4]
+    await broker.end()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("b" * 60_000, {}),
+        ("b", {"user_properties": {"x" * 30_000: "y" * 30_000}}),
+        ("b", {"payload": b"0" * 60_000}),
+    ],
+    ids=["topic", "user properties", "payload"],
+)
+async def test_all_that_a_device_chooses_has_a_limit(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, name: str, content: dict[str, Any]
+) -> None:
+    """A long topic or user property counts like a long payload: what does not fit is refused."""
+    monkeypatch.setattr(topics, "MOST_BYTES", 200_000)
+    recorder.gate.clear()
+    broker = Broker(topic("a/<client>", recorder.as_asgi()), **ACKNOWLEDGES)
+    for number in range(1, 6):
+        broker.message(f"a/{name}", id=number, **content)
+        await asyncio.sleep(0.02)  # the first is being handled, and waits no more
+    assert (await broker.next("mqtt.ack"))["id"] == 5
+    recorder.gate.set()
     await broker.end()
 
 
