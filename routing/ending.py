@@ -179,7 +179,8 @@ class Shutdown:
     async def _end(self, end_server: Callable[[], Any]) -> None:
         exit_timer = threading.Timer(EXIT_SECONDS, _exit)
         exit_timer.daemon = True
-        exit_timer.start()
+        with suppress(RuntimeError):  # the system gives no further thread
+            exit_timer.start()
         deadline = monotonic() + GRACE_SECONDS
         for connection in tuple(self.connections):
             connection.interrupt()

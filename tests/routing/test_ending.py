@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import struct
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -243,5 +244,29 @@ def test_an_event_loop_may_have_no_signal_handlers() -> None:
         with asyncio.Runner(loop_factory=WindowsLoop) as runner:
             runner.run(prepare())
         assert signal.getsignal(signal.SIGTERM) not in (servers_own, before)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_without_threads_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends a server to which the system gives no further thread."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ended = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    async def be_terminated() -> None:
+        Shutdown().prepare()
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT):
+            while not ended.is_set():
+                await asyncio.sleep(0.01)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            asyncio.run(be_terminated())
     finally:
         signal.signal(signal.SIGTERM, before)
