@@ -20,6 +20,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE, Exhibit
+from routing import ending
 from routing.ending import GONE, TOO_LATE, Shutdown, ended_once
 from sandbox.compare.run import started
 from sandbox.processes.servers import ARGUMENTS, installed, serve
@@ -270,3 +271,21 @@ def test_a_process_without_threads_ends_too(monkeypatch: pytest.MonkeyPatch) -> 
             asyncio.run(be_terminated())
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_connection_that_cannot_be_closed_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At SIGTERM a consumer gets its end also where send raises: Hypercorn's after a refusal."""
+    monkeypatch.setattr(ending.shutdown, "has_begun", True)
+    events = []
+
+    async def consumer(_scope: Any, receive: Any, _send: Any) -> None:
+        events.extend([(await receive())["type"], (await receive())["type"]])
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(_event: Any) -> None:
+        raise AttributeError
+
+    asyncio.run(ended_once(consumer)({"type": "websocket"}, receive, send))
+    assert events == ["websocket.connect", "websocket.disconnect"]
