@@ -130,7 +130,8 @@ class Connection:
             try:
                 await self.send({"type": "websocket.close", "code": SERVICE_RESTART})
             except Exception:  # noqa: BLE001 # Daphne raises a bare Exception: it cannot send 1012
-                await self.send({"type": "websocket.close", "code": SERVICE_RESTART_ON_DAPHNE})
+                with suppress(Exception):  # Hypercorn does where the handshake was refused
+                    await self.send({"type": "websocket.close", "code": SERVICE_RESTART_ON_DAPHNE})
             event = {"type": "websocket.disconnect", "code": SERVICE_RESTART}
         else:
             await self.send({"type": "http.response.body", "body": b""})
@@ -179,7 +180,8 @@ class Shutdown:
     async def _end(self, end_server: Callable[[], Any]) -> None:
         exit_timer = threading.Timer(EXIT_SECONDS, _exit)
         exit_timer.daemon = True
-        exit_timer.start()
+        with suppress(RuntimeError):  # the system gives no further thread
+            exit_timer.start()
         deadline = monotonic() + GRACE_SECONDS
         for connection in tuple(self.connections):
             connection.interrupt()

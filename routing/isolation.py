@@ -86,15 +86,22 @@ class ConnectionCalls(Executor):
             raise
 
     def _start(self, call: Callable[[], Any]) -> "Future[Any]":
-        future = self._threads.submit(self._run, call, monotonic())
+        accepted = [call]
+        try:
+            future = self._threads.submit(self._run, accepted, monotonic())
+        except RuntimeError:
+            accepted.clear()  # it is in the queue of the threads all the same
+            raise
         future.add_done_callback(self._start_next)  # also called if it is cancelled before it runs
         return future
 
-    def _run(self, call: Callable[[], Any], submitted: float) -> Any:
+    def _run(self, accepted: list[Callable[[], Any]], submitted: float) -> Any:
+        if not accepted:
+            return None
         if (waited := monotonic() - submitted) > LONG_WAIT:
             logger.warning("%s waited %.1f s for a thread", self._path, waited)
         try:
-            return call()
+            return accepted[0]()
         finally:
             close_old_connections()
 
@@ -115,7 +122,7 @@ class ConnectionCalls(Executor):
 
 
 def _copy_result(target: "Future[Any]", source: "Future[Any]") -> None:
-    if error := source.exception():
+    if (error := source.exception()) is not None:
         target.set_exception(error)
     else:
         target.set_result(source.result())

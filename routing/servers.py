@@ -13,6 +13,8 @@ What it mends:
   (github.com/emmett-framework/granian/issues/539). They are joined.
 - A request line may have a whole URL, ``GET http://host/path``. Daphne and Hypercorn, and Uvicorn
   with h11, then have that URL as path (github.com/Kludex/uvicorn/pull/3097). It becomes the path.
+- Daphne takes ``root_path`` from a header of the client, ``Daphne-Root-Path``, and decodes it, so
+  that a client could write lines of the log. One that is not printable is dropped.
 - Uvicorn with httptools loses the body of a request that offers another protocol than WebSocket,
   such as ``Upgrade: h2c``, and runs what follows in the same connection as requests of their own
   (github.com/Kludex/uvicorn/issues/2722). Such a request with a body is refused, and after each
@@ -53,7 +55,9 @@ def _as_specified(scope: Any) -> Any:
         if address := scope.get(end):
             host, port = address
             specified[end] = [host, int(port) if isinstance(port, str) else port]
-    if scope["path"].startswith(("http://", "https://")):
+    if not (scope.get("root_path") or "").isprintable():
+        specified["root_path"] = ""
+    if scope["path"][:8].lower().startswith(("http://", "https://")):
         # Not urlsplit: a ? is of the path here, because it was escaped, and a [ need not be valid.
         specified["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]

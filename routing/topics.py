@@ -18,7 +18,7 @@ A message is acknowledged to the broker when its consumer has handled it, which 
 the next event, where the server has the extension "mqtt.ack" (mqttasgi has none: it acknowledges at
 once). A message that its consumer failed on is acknowledged too: it would fail again. A consumer
 that ends before it has a message is replaced after a pause; after ``MOST_TRIES`` of them, what
-waits is refused.
+waits is refused. On a topic without ``<...>`` it is replaced also where nothing waits.
 
 Only so many messages wait for a consumer. Others are refused: what the route's ``busy`` makes of
 the scope and the message is sent. A retained message is an old one, which would come again at each
@@ -31,6 +31,7 @@ from asyncio import Future, Task, create_task, get_running_loop, sleep, wait
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -42,6 +43,8 @@ MOST_WAITING = 2000
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of the messages that wait for one consumer."""
 MOST_BYTES_IN_ALL = 64 * 1024 * 1024
+MESSAGE_BYTES = 600
+"""What a message takes besides its payload and its names."""
 IDLE_SECONDS = 60.0
 MOST_TRIES = 10
 """Consumers in a row that end before they have a message."""
@@ -76,6 +79,11 @@ class Route:
         )
         object.__setattr__(self, "pattern", re.compile(pattern))
         object.__setattr__(self, "filter", re.sub(r"<\w+>", "+", self.topic))
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether its consumer begins and ends with the connection: the topic has no ``<...>``."""
+        return self.filter == self.topic
 
 
 topic = Route
@@ -136,7 +144,7 @@ class Dispatch:
                 "acknowledge": True,
             }
             await self.send({"type": "mqtt.sub", "mqtt": content})
-            if route.filter == route.topic and route.topic not in self._members:
+            if route.is_lasting and route.topic not in self._members:
                 self._begin(route, self._scope_of(route.topic, {}))
 
     async def message(self, event: Any) -> None:
@@ -179,7 +187,7 @@ class Dispatch:
             for member in tuple(self._members.values()):
                 if member.used > monotonic() - IDLE_SECONDS:
                     break
-                if member.is_idle and member.route.filter != member.route.topic:
+                if member.may_end:
                     self._end(member)
 
     def cancel(self) -> None:
@@ -200,7 +208,7 @@ class Dispatch:
 
     def _has_room(self) -> bool:
         if len(self._members) >= MOST_CONSUMERS:
-            idle = (one for one in self._members.values() if one.is_idle)
+            idle = (one for one in self._members.values() if one.may_end)
             if longest := next(idle, None):
                 self._end(longest)
         return len(self._members) < MOST_CONSUMERS
@@ -234,15 +242,18 @@ class Member:
         self._arrived: Future[None] | None = None
         self._given: Any = None
         self._tries = 0
+        self._is_ending = False
         self.task = create_task(self._run())
 
     @property
-    def is_idle(self) -> bool:
-        return self._arrived is not None and not self._waiting
+    def may_end(self) -> bool:
+        """Whether it has nothing to do, and can begin again with the next message."""
+        is_idle = self._arrived is not None and not self._waiting
+        return is_idle and not self.route.is_lasting
 
     def take(self, event: Any) -> bool:
         """Keep a message for the consumer; return whether there was room."""
-        size = len(event["mqtt"]["payload"])
+        size = _size(event)
         if (
             len(self._waiting) >= MOST_WAITING
             or self._bytes + size > MOST_BYTES
@@ -260,6 +271,7 @@ class Member:
                 self.task.cancel()  # no mqtt.disconnect without mqtt.connect
             self._waiting.clear()
             self._count(-self._bytes)
+        self._is_ending = True
         self._put(DISCONNECT)
 
     def _put(self, event: Any) -> None:
@@ -272,19 +284,23 @@ class Member:
         self._dispatch.waiting_bytes += size
 
     async def _run(self) -> None:
-        """Run the consumer, and another one if it ends while messages wait."""
+        """Run the consumer, and another one if it ends too early."""
         name = self.scope["topic"]
         while self._tries < MOST_TRIES:
             self._tries += 1
+            began = monotonic()
             try:
                 await self.route.application(self.scope, self.receive, self._dispatch.send)
             except Exception:
                 if self._tries <= 1:  # of those in a row only the first is logged
                     logger.exception("%.200r: the consumer has failed", name)
             await self._acknowledge()
-            if not any(event["type"] == "mqtt.msg" for event in self._waiting):
+            lasts = self.route.is_lasting and not self._is_ending
+            if not lasts and not any(event["type"] == "mqtt.msg" for event in self._waiting):
                 return
-            if self._waiting[0] is not CONNECT:
+            if monotonic() - began > IDLE_SECONDS:
+                self._tries = 0
+            if not self._waiting or self._waiting[0] is not CONNECT:
                 self._waiting.appendleft(CONNECT)
             await sleep(PAUSE if self._tries else 0)
         logger.error("%.200r: no consumer begins: what waits is refused", name)
@@ -304,10 +320,17 @@ class Member:
         if event["type"] == "mqtt.msg":
             self._given = event
             self._tries = 0
-            self._count(-len(event["mqtt"]["payload"]))
+            self._count(-_size(event))
         return event
 
     async def _acknowledge(self) -> None:
         if event := self._given:
             self._given = None
             await self._dispatch.acknowledge(event)
+
+
+def _size(event: Any) -> int:
+    """Estimate the bytes that a message takes while it waits: a device chooses its topic too."""
+    message = event["mqtt"]
+    names = (message["topic"], *chain(*message.get("user_properties", {}).items()))
+    return MESSAGE_BYTES + len(message["payload"]) + sum(map(len, names))

@@ -57,7 +57,9 @@ def is_prefix(path: str) -> None:
 env = Env(eager=False)
 
 DEBUG = env.bool("DEBUG", default=True)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", subcast=str.strip, default=["localhost", "127.0.0.1", "[::1]"]
+)
 SECRET_KEY = env.str(
     "SECRET_KEY",
     # A known key is no secret: only a developer's own machine may do without one.

@@ -86,6 +86,17 @@ def test_a_database_that_does_not_answer_is_a_sentence(url: str) -> None:
 
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 # these servers end before they listen
+
+
+def test_hosts_may_have_spaces_between_them() -> None:
+    """ALLOWED_HOSTS may be written with spaces: a host that begins with one would let no one in."""
+    read = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+
+    run = start("shell", "-c", read, ALLOWED_HOSTS="a.example, b.example")
+
+    assert "['a.example', 'b.example']" in run.stdout
+
+
 SAFE = {"DEBUG": "false", "SECRET_KEY": "x" * 50, "ALLOWED_HOSTS": "sandbox.example.org"}
 
 

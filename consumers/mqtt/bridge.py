@@ -1,6 +1,7 @@
 """The bridge between a topic and a room: what is published on the one is heard on the other."""
 
 from asyncio import sleep, timeout
+from contextlib import suppress
 from typing import Any
 
 from channels.consumer import AsyncConsumer
@@ -50,8 +51,17 @@ class Bridge(AsyncConsumer):
             except LAYER_ERRORS as error:
                 if self.joined or not waits:
                     connection_log.waits(self.topic, error)
-                self.joined, waits = False, True
+                waits = True
                 await sleep(PAUSE)
+            finally:
+                if self.joined:
+                    await self.leave()
+
+    async def leave(self) -> None:
+        self.joined = False
+        with suppress(*LAYER_ERRORS):
+            async with timeout(LAYER_SECONDS):
+                await self.channel_layer.group_discard(GROUP_PREFIX + self.room, self.channel_name)
 
     async def mqtt_connect(self, _event: Any) -> None:
         connection_log.connected(self.scope)

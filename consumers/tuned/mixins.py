@@ -195,7 +195,8 @@ class ThreadPoolDispatchMixin(_DispatchMixin, SyncConsumer):
 
     def _handle(self, event: Any, queued_at: float, loop: AbstractEventLoop) -> None:
         if (waited := monotonic() - queued_at) > self.thread_wait_threshold:
-            logger.warning("%s waited %.1f s for a thread", self.scope["path"], waited)
+            path = self.scope.get("path", self.scope["type"])
+            logger.warning("%s waited %.1f s for a thread", path, waited)
         # As sync_to_async does: async_to_sync in the handler then runs on the server's event loop.
         thread = SyncToAsync.threadlocal
         if getattr(thread, "main_event_loop", None) is not loop:  # getpid() is a system call

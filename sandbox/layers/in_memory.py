@@ -27,9 +27,12 @@ class InMemoryLayer(InMemoryChannelLayer):
             raise
 
     async def group_discard(self, group: str, channel: str) -> None:
-        """Forget what waits for the channel too: here a channel is in one group only."""
+        """Forget what waits for the channel too, once it is in no group any more."""
         await super().group_discard(group, channel)
-        self.channels.pop(channel, None)
+        is_member = any(channel in members for members in self.groups.values())
+        waiting = self.channels.get(channel)
+        if waiting and not waiting.empty() and not is_member:  # an empty one may be received from
+            del self.channels[channel]
 
     def members(self, group: str) -> int:
         """Count those of this process, which are all."""

@@ -23,6 +23,8 @@ FORCED = {
     "socket_timeout": None,
 }
 """What a connection is made with, whatever the URL says."""
+UNUSED_SECONDS = 10.0
+"""After how long a channel is removed that is in no group any more, if no one receives on it."""
 
 
 class Mailbox(asyncio.Queue[bytes]):
@@ -33,6 +35,7 @@ class Mailbox(asyncio.Queue[bytes]):
         self.channel = channel
         self.drops = drops
         self.groups: set[str] = set()
+        self.receivers = 0
 
     def put_nowait(self, item: bytes) -> None:
         if self.full():
@@ -70,6 +73,10 @@ class LoopLayer:
         if self.channels.get(mailbox.channel) is mailbox:
             del self.channels[mailbox.channel]
             self.subscriber.unsubscribe(mailbox.channel)
+
+    def close_unused(self, mailbox: Mailbox) -> None:
+        if not mailbox.groups and not mailbox.receivers:
+            self.close(mailbox)
 
     async def join(self, group: str, mailbox: Mailbox) -> None:
         was_member = group in mailbox.groups
@@ -145,11 +152,14 @@ class PubSubLayer:
         if channel not in here.channels:
             await here.open(self._mailbox(channel))
         mailbox = here.channels[channel]
+        mailbox.receivers += 1
         try:
             return self.deserialize(await mailbox.get())
         except asyncio.CancelledError:
             here.close(mailbox)
             raise
+        finally:
+            mailbox.receivers -= 1
 
     async def group_add(self, group: str, channel: str) -> None:
         here = self._here()
@@ -158,9 +168,14 @@ class PubSubLayer:
         await here.join(self._group(group), here.channels[channel])
 
     async def group_discard(self, group: str, channel: str) -> None:
+        """Take the channel out of the group, and remove it if it is not used any more.
+
+        A consumer that ends while a message waits for it has no ``receive`` to cancel.
+        """
         here = self._here()
-        if channel in here.channels:
-            here.leave(self._group(group), here.channels[channel])
+        if mailbox := here.channels.get(channel):
+            here.leave(self._group(group), mailbox)
+            asyncio.get_running_loop().call_later(UNUSED_SECONDS, here.close_unused, mailbox)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         await self._here().publisher.publish(self._group(group), self.serialize(message))

@@ -158,12 +158,12 @@ class Connection(asyncio.Protocol):
         """
         packets.check_topic(message.topic)
         await self._is_writable.wait()
-        size = len(message.topic.encode()) + len(message.payload) + packets.OVERHEAD
-        if 0 < self._largest_packet < size:
+        largest = self._largest_packet
+        if largest and (size := packets.size_of(message)) > largest:
             logger.warning(
                 "%s: not published: the broker takes packets of %d bytes, and this one has %d",
                 message.topic,
-                self._largest_packet,
+                largest,
                 size,
             )
             return False

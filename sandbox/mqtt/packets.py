@@ -6,6 +6,7 @@ Section numbers are those of the OASIS standard MQTT 5.0.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 V311, V5 = 4, 5
@@ -15,8 +16,6 @@ SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
 LARGEST_ID = 65_535
-OVERHEAD = 10
-"""Bytes of a PUBLISH besides its topic and its payload, at most."""
 FAILED = 0x80
 """The smallest code of a failure."""
 SESSION_EXPIRY, SERVER_KEEP_ALIVE = 0x11, 0x13
@@ -276,6 +275,14 @@ def publish(version: int, message: Message) -> bytes:
         )
         body += _with_length(b"".join(properties))
     return _packet(PUBLISH << 4 | message.qos << 1 | message.retain, body + message.payload)
+
+
+def size_of(message: Message) -> int:
+    """Return how many bytes a PUBLISH has, at most."""
+    # The type, the length, the topic's length, the id and the length of the properties.
+    rest = 1 + 4 + 2 + 2 + 4 + 5 * len(message.user_properties)
+    names = (message.topic, *chain(*message.user_properties))
+    return rest + sum(len(name.encode()) for name in names) + len(message.payload)
 
 
 def again(packet: bytes) -> bytes:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from channels.consumer import SyncConsumer
+from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.layers import get_channel_layer
@@ -360,3 +362,29 @@ async def test_waiting_for_a_thread_is_logged(
     assert [record.message for record in caplog.records] == [
         "/here/ waited 0.0 s for a thread"
     ] * lines
+
+
+async def test_a_consumer_behind_a_channel_name_can_wait_for_a_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The wait of a handler whose scope has no path is logged too, and the handler runs."""
+    handled: list[Any] = []
+
+    class Task(ThreadPoolDispatchMixin, SyncConsumer):
+        thread_wait_threshold = -1.0
+
+        def task_do(self, event: Any) -> None:
+            handled.append(event)
+            raise StopConsumer
+
+    event = {"type": "task.do"}
+    application: Any = Task.as_asgi()
+
+    async def receive() -> Any:
+        return event
+
+    with caplog.at_level(logging.WARNING):
+        await application({"type": "channel", "channel": "task"}, receive, None)
+
+    assert handled == [event]
+    assert [record.message for record in caplog.records] == ["channel waited 0.0 s for a thread"]

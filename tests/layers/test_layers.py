@@ -12,6 +12,7 @@ from pytest_django import Settings
 from sandbox.layers.in_memory import InMemoryLayer
 from sandbox.layers.redis_connections import Publisher
 from sandbox.processes.redis import Redis
+from tests.support.asgi import TIMEOUT
 from tests.support.members import SLUGS, Member, members, request
 from tests.support.relay import Relay
 
@@ -138,4 +139,24 @@ async def test_what_waits_for_a_member_goes_with_it() -> None:
 
     await layer.group_discard("room", channel)
 
+    assert layer.channels == {}
+
+
+async def test_a_member_of_two_rooms_can_leave_one() -> None:
+    """A channel that leaves one of its groups, or all, goes on with what it receives elsewhere."""
+    layer = InMemoryLayer()
+    channel = await layer.new_channel()
+    for group in ("one", "two"):
+        await layer.group_add(group, channel)
+    await layer.group_send("two", {"type": "room.message", "number": 1})
+    await layer.group_discard("one", channel)
+    async with asyncio.timeout(TIMEOUT):
+        assert (await layer.receive(channel))["number"] == 1
+
+    receiving = asyncio.create_task(layer.receive(channel))
+    await asyncio.sleep(0)
+    await layer.group_discard("two", channel)
+    await layer.send(channel, {"type": "room.message", "number": 2})
+    async with asyncio.timeout(TIMEOUT):
+        assert (await receiving)["number"] == 2
     assert layer.channels == {}

@@ -16,7 +16,7 @@ from redis.asyncio import Redis as RedisClient
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from consumers.channel_layer import LAYER_ERRORS
-from sandbox.layers import redis_connections
+from sandbox.layers import pub_sub, redis_connections
 from sandbox.layers.pub_sub import PubSubLayer
 from sandbox.processes.redis import Redis
 from sandbox.processes.servers import installed, serve
@@ -244,6 +244,36 @@ async def test_messages_for_a_channel_that_ended_go_nowhere(layer: PubSubLayer, 
     assert not layer.groups
     with pytest.raises(ValueError, match="no channel"):
         await layer.group_add("room", channel)
+
+
+async def test_a_channel_that_left_with_a_message_waiting_is_removed(
+    layer: PubSubLayer, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Channels cancels no receive of a consumer that ends with a message waiting for it."""
+    monkeypatch.setattr(pub_sub, "UNUSED_SECONDS", 0.01)
+    channel = await member(layer)
+    await layer.group_send("room", {"number": 1})
+    await hear(layer, channel)
+
+    await layer.group_discard("room", channel)
+
+    async with asyncio.timeout(TIMEOUT):
+        while layer.channels or await admin.pubsub_channels():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_channel_on_which_one_receives_stays(
+    layer: PubSubLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer can leave its only group, and join another one later."""
+    monkeypatch.setattr(pub_sub, "UNUSED_SECONDS", 0.01)
+    channel = await member(layer)
+    hearing = asyncio.create_task(hear(layer, channel))
+    await layer.group_discard("room", channel)
+    await asyncio.sleep(0.1)
+    await layer.group_add("other", channel)
+    await layer.group_send("other", {"number": 1})
+    assert await hearing == {"number": 1}
 
 
 @pytest.mark.parametrize("server", installed())

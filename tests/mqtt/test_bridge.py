@@ -288,6 +288,35 @@ async def test_a_bridge_that_waits_ends_with_its_connection(
     assert layer.channels == {}
 
 
+async def test_a_bridge_that_ends_leaves_the_room(redis: Redis, settings: Settings) -> None:
+    """A bridge that ends while messages of the room wait for it is no member any more."""
+    backend = "sandbox.layers.pub_sub.PubSubLayer"
+    rooms = {"BACKEND": backend, "CONFIG": {"hosts": [redis.url]}}
+    settings.CHANNEL_LAYERS = {"rooms": rooms}
+    events = asyncio.Queue[Any]()
+    can_send = asyncio.Event()
+
+    async def send(_event: Any) -> None:
+        await can_send.wait()
+
+    application: Any = Bridge.as_asgi()
+    scope = {"type": "mqtt", "topic": "sandbox/rooms/full", "path": "sandbox/rooms/full"}
+    with logged("consumers") as log:
+        task = asyncio.create_task(application(scope, events.get, send))
+        events.put_nowait({"type": "mqtt.connect"})
+        await eventually(lambda: log.has("sandbox/rooms/full connect"))
+    layer: Any = get_channel_layer("rooms")
+    for _ in range(3):
+        await layer.group_send("room.full", {"type": "room.message", "text": "hi"})
+    events.put_nowait({"type": "mqtt.disconnect"})
+    (mailbox,) = layer.channels.values()
+    await eventually(lambda: mailbox.qsize() == 2 and events.empty())
+    can_send.set()
+    async with asyncio.timeout(TIMEOUT):
+        await task
+    assert layer.groups == {}
+
+
 async def test_without_mqtt_5_a_room_is_not_served() -> None:
     """Where the broker would send the bridge its own messages, it says that it serves no room."""
     router = TopicRouter([topic("sandbox/rooms/lobby", Bridge.as_asgi(), no_local=True)])

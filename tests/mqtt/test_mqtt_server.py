@@ -155,6 +155,25 @@ async def test_over_the_broker_s_limit_there_is_no_reply_and_nothing_ends(log: L
     assert log.has(device.reply_topic, "not published", "1000 bytes")
 
 
+async def test_a_packet_at_the_broker_s_limit_is_measured_with_its_properties(log: Log) -> None:
+    """Of packets around the limit none ends the connection, user properties included."""
+    properties = {"from": "room"}
+
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        for size in range(950, 1010):
+            content = {"topic": "t", "payload": b"x" * size, "user_properties": properties}
+            await send({"type": "mqtt.pub", "mqtt": {**content, "qos": 0}})
+            await send({"type": "mqtt.pub", "mqtt": content})
+        await receive()
+
+    settings = [*KEEPS, "max_packet_size 1000"]
+    with Mosquitto(settings=settings) as broker, ServerThread(broker.url, application):
+        await eventually(lambda: log.has("t: not published") or log.has("gone"))
+        await asyncio.sleep(0.5)
+    assert not log.has("gone")
+
+
 async def test_over_the_broker_s_message_size_limit_the_log_says_so(log: Log) -> None:
     """A payload over it reaches no one and a reply over it no device, and the next is answered."""
     settings = [*KEEPS, "message_size_limit 1000"]

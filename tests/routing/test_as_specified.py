@@ -16,6 +16,7 @@ from sandbox.processes.servers import Server, installed, serve
 from sandbox.wire import ClosedError, RefusedError, http, websocket
 from sandbox.wire.raw_http import read_all, responses_in
 from sandbox.wire.stream import open_stream
+from tests.support.devices import eventually
 
 PATH = "/echo/async-http/"
 BEHIND = b"GET /echo/async-http/?message=behind HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -69,6 +70,7 @@ def test_cookies_are_joined() -> None:
         ("http://127.0.0.1", "/"),
         ("http://127.0.0.1/echo/a?b", "/echo/a?b"),
         ("http://[", "/"),
+        ("HTTP://127.0.0.1/echo/", "/echo/"),
         ("/http://127.0.0.1/", "/http://127.0.0.1/"),
         ("//echo/", "//echo/"),
     ],
@@ -76,6 +78,20 @@ def test_cookies_are_joined() -> None:
 def test_a_whole_url_is_a_path(given: str, expected: str) -> None:
     """The path is that of the URL where the request line has a whole one."""
     assert specified(path=given)["path"] == expected
+
+
+def test_no_client_of_daphne_writes_a_line_of_the_log(daphne: Server) -> None:
+    """A line end in the header Daphne-Root-Path is in no path; other prefixes are passed on."""
+
+    async def ask() -> None:
+        for prefix in ("/a%0A192.0.2.1:1%20/forged/%20connect", "/of-a-proxy"):
+            headers = [("Daphne-Root-Path", prefix)]
+            response = await http("GET", f"{daphne.url}{PATH}?message=1", headers=headers)
+            assert response.status == 200
+        await eventually(lambda: f"/of-a-proxy{PATH} disconnect" in daphne.log())
+
+    asyncio.run(ask())
+    assert "/forged/" not in daphne.log()
 
 
 def test_a_channel_has_no_client() -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import struct
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from consumers.catalogue import CATALOGUE, Exhibit
+from routing import ending
 from routing.ending import GONE, TOO_LATE, Shutdown, ended_once
 from sandbox.compare.run import started
 from sandbox.processes.servers import ARGUMENTS, installed, serve
@@ -245,3 +247,45 @@ def test_an_event_loop_may_have_no_signal_handlers() -> None:
         assert signal.getsignal(signal.SIGTERM) not in (servers_own, before)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_without_threads_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends a server to which the system gives no further thread."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ended = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    async def be_terminated() -> None:
+        Shutdown().prepare()
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT):
+            while not ended.is_set():
+                await asyncio.sleep(0.01)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            asyncio.run(be_terminated())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_connection_that_cannot_be_closed_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At SIGTERM a consumer gets its end also where send raises: Hypercorn's after a refusal."""
+    monkeypatch.setattr(ending.shutdown, "has_begun", True)
+    events = []
+
+    async def consumer(_scope: Any, receive: Any, _send: Any) -> None:
+        events.extend([(await receive())["type"], (await receive())["type"]])
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(_event: Any) -> None:
+        raise AttributeError
+
+    asyncio.run(ended_once(consumer)({"type": "websocket"}, receive, send))
+    assert events == ["websocket.connect", "websocket.disconnect"]

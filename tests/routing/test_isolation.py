@@ -159,19 +159,30 @@ async def test_a_call_that_is_cancelled_before_it_runs_holds_nothing_up(
     assert await asyncio.wrap_future(calls.submit(block, "next")) == "next"
 
 
-async def test_an_exception_reaches_its_caller_alone(threads: ThreadPoolExecutor) -> None:
+class EmptyError(LookupError):
+    """An exception that is false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("error", [LookupError, EmptyError])
+async def test_an_exception_reaches_its_caller_alone(
+    threads: ThreadPoolExecutor, error: type[Exception]
+) -> None:
     """A call that raises, first or behind another, leaves the calls after it untouched."""
 
     def fail() -> None:
-        raise LookupError
+        raise error
 
     calls = ConnectionCalls(threads, "/here/")
-    results = await asyncio.gather(
-        *(asyncio.wrap_future(calls.submit(call)) for call in (fail, list, fail, list)),
-        return_exceptions=True,
-    )
+    async with asyncio.timeout(TIMEOUT):
+        results = await asyncio.gather(
+            *(asyncio.wrap_future(calls.submit(call)) for call in (fail, list, fail, list)),
+            return_exceptions=True,
+        )
 
-    assert [type(result) for result in results] == [LookupError, list, LookupError, list]
+    assert [type(result) for result in results] == [error, list, error, list]
 
 
 async def test_a_system_without_threads_fails_one_call_only(
@@ -189,6 +200,28 @@ async def test_a_system_without_threads_fails_one_call_only(
             calls.submit(block, "first")
 
     assert await asyncio.wrap_future(calls.submit(block, "hi")) == "hi"
+
+
+async def test_a_call_that_is_refused_never_runs(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that found no thread, and so has failed, does not run when a thread is free again."""
+    calls, other = ConnectionCalls(threads, "/here/"), ConnectionCalls(threads, "/there/")
+    blocked = asyncio.wrap_future(other.submit(block, "block"))
+    ran: list[str] = []
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            calls.submit(ran.append, "refused")
+    released.set()
+    await blocked
+    await asyncio.wrap_future(calls.submit(ran.append, "accepted"))
+
+    assert ran == ["accepted"]
 
 
 async def test_context_variables_follow_the_connection(threads: ThreadPoolExecutor) -> None:

@@ -16,6 +16,8 @@ from tests.support.logs import logged
 
 pytestmark = pytest.mark.asyncio
 ACKNOWLEDGES: Any = {"extensions": {"mqtt.ack": {}}}
+SIZE = topics.MESSAGE_BYTES + len("a/b") + 10
+"""Of a message with a payload of ten bytes."""
 NO_LOCAL: Any = {"extensions": {"mqtt.no_local": {}}}
 
 
@@ -31,6 +33,8 @@ class Recorder(AsyncConsumer):
     async def mqtt_msg(self, event: Any) -> None:
         if event["mqtt"]["payload"] == b"fail":
             raise ArithmeticError
+        if event["mqtt"]["payload"] == b"end":
+            raise StopConsumer
         await self.gate.wait()
         await self.send({"type": "mqtt.pub", "mqtt": {**event["mqtt"], "topic": "reply"}})
 
@@ -153,6 +157,17 @@ async def test_a_consumer_that_fails_is_replaced(recorder: type[Recorder]) -> No
     assert recorder.begun == [{"client": "b"}, {"client": "b"}, "end"]
 
 
+@pytest.mark.parametrize("payload", [b"fail", b"end"])
+async def test_a_lasting_consumer_is_replaced(recorder: type[Recorder], payload: bytes) -> None:
+    """The consumer of a topic without names is replaced also if nothing waits, until the end."""
+    broker = Broker(topic("all", recorder.as_asgi()), **ACKNOWLEDGES)
+    broker.message("all", payload, id=1)
+    assert (await broker.next("mqtt.ack"))["id"] == 1
+    await eventually(lambda: recorder.begun == [{}, {}])
+    await broker.end()
+    assert recorder.begun == [{}, {}, "end"]
+
+
 def failing(recorder: type[Recorder], where: str, *, times: int) -> Any:
     """An application that so many times fails before its consumer has a message, then works."""
     works = recorder.as_asgi()
@@ -202,7 +217,7 @@ async def test_a_consumer_that_never_begins_is_given_up(
 ) -> None:
     """After the last try what waits is refused and acknowledged; the next message tries again."""
     monkeypatch.setattr(topics, "PAUSE", 0.01)
-    monkeypatch.setattr(topics, "MOST_BYTES_IN_ALL", 30)
+    monkeypatch.setattr(topics, "MOST_BYTES_IN_ALL", 3 * SIZE)
     broker = Broker(
         topic(
             "a/<client>",
@@ -224,7 +239,7 @@ async def test_a_consumer_that_never_begins_is_given_up(
     assert recorder.begun == ["failed"] * topics.MOST_TRIES
     assert log.lines[-1] == "'a/b': no consumer begins: what waits is refused"
     assert len(log.lines) == 1 + (where != "returns")
-    broker.message("a/b", b"3" * 30, id=4)
+    broker.message("a/b", b"3" * (10 + 2 * SIZE), id=4)
     assert (await broker.next("mqtt.ack"))["id"] == 4
     await broker.end()
     assert recorder.begun[topics.MOST_TRIES :] == [{"client": "b"}, "end"]
@@ -272,7 +287,8 @@ async def test_a_loss_ends_a_consumer_that_has_not_begun(
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [("MOST_WAITING", 3), ("MOST_BYTES", 30), ("MOST_BYTES_IN_ALL", 30)]
+    ("limit", "value"),
+    [("MOST_WAITING", 3), ("MOST_BYTES", 3 * SIZE), ("MOST_BYTES_IN_ALL", 3 * SIZE)],
 )
 async def test_only_so_much_waits(
     recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
@@ -293,6 +309,30 @@ async def test_only_so_much_waits(
     assert (await broker.next("mqtt.ack"))["id"] == 5
     recorder.gate.set()
     assert [(await broker.next("mqtt.ack"))["id"] for _ in range(4)] == [1, 2, 3, 4]
+    await broker.end()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("b" * 60_000, {}),
+        ("b", {"user_properties": {"x" * 30_000: "y" * 30_000}}),
+        ("b", {"payload": b"0" * 60_000}),
+    ],
+    ids=["topic", "user properties", "payload"],
+)
+async def test_all_that_a_device_chooses_has_a_limit(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, name: str, content: dict[str, Any]
+) -> None:
+    """A long topic or user property counts like a long payload: what does not fit is refused."""
+    monkeypatch.setattr(topics, "MOST_BYTES", 200_000)
+    recorder.gate.clear()
+    broker = Broker(topic("a/<client>", recorder.as_asgi()), **ACKNOWLEDGES)
+    for number in range(1, 6):
+        broker.message(f"a/{name}", id=number, **content)
+        await asyncio.sleep(0.02)  # the first is being handled, and waits no more
+    assert (await broker.next("mqtt.ack"))["id"] == 5
+    recorder.gate.set()
     await broker.end()
 
 
@@ -317,6 +357,25 @@ async def test_there_are_only_so_many_consumers(
     recorder.gate.set()
     await broker.end()
     assert recorder.begun.count("end") == 3
+
+
+async def test_a_lasting_consumer_makes_no_room(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many devices do not end the consumer of a topic without names, which has no other start."""
+    monkeypatch.setattr(topics, "MOST_CONSUMERS", 2)
+
+    class Lasting(recorder):  # type: ignore[misc,valid-type] # a class of the fixture
+        begun: list[Any] = []  # noqa: RUF012 # a class for each test
+
+    broker = Broker(topic("all", Lasting.as_asgi()), topic("a/<client>", recorder.as_asgi()))
+    for client in ("one", "two", "three"):
+        broker.message(f"a/{client}")
+        await broker.next("mqtt.pub")
+        await asyncio.sleep(0.05)  # it is idle
+    assert recorder.begun.count("end") == 2
+    assert Lasting.begun == [{}]
+    await broker.end()
 
 
 async def test_an_idle_consumer_ends(
