@@ -123,12 +123,12 @@ QUESTIONS = (
             Answer(
                 "yes",
                 "Yes: a chat, a dashboard, a game",
-                "With several processes set REDIS_URL: a room in memory belongs to one process.",
+                "With several processes set `REDIS_URL`: a room in memory belongs to one process.",
             ),
             Answer(
                 "remembered",
                 "Yes, and a client that reconnects must get what it missed",
-                "With several processes set REDIS_URL, and one DATABASE_URL for all of them.",
+                "With several processes set `REDIS_URL`, and one `DATABASE_URL` for all of them.",
             ),
         ),
     ),
@@ -148,7 +148,7 @@ QUESTIONS = (
             Answer(
                 "browser",
                 "A browser",
-                "Pages of any site may connect to yours: routing/origin.py checks their Origin.",
+                "Pages of any site may connect to yours: `routing/origin.py` checks their Origin.",
             ),
             Answer(
                 "program",

@@ -34,8 +34,8 @@ async def test_every_link_leads_somewhere(daphne: Server, name: str) -> None:
 @pytest.mark.asyncio
 async def test_commands_are_for_this_server(daphne: Server) -> None:
     """A page shows the host and the port under which it was asked for."""
-    page = (await http("GET", f"{daphne.url}/docs/rooms/")).body.decode()
-    assert f"curl -N {daphne.url}/rooms/lobby/async-http/" in page
+    page = (await http("GET", f"{daphne.url}/docs/checkup/")).body.decode()
+    assert f"checkup ws://127.0.0.1:{daphne.port}/ws/chat/" in page
     assert "127.0.0.1:8000" not in page
 
 

@@ -32,6 +32,8 @@ LONGEST_PAGE = 200_000
 
 LINKS_IN_FRAME = 11
 """Those that each page has: to skip, to the first page, the sections, the documentation."""
+PROSE = """() => [...document.querySelectorAll("p, dd, li, td, label, .url")]
+  .map((one) => one.closest("pre, .code") ? "" : one.innerText).join(" ")"""
 # A radio button that is drawn by the text next to it has its outline there.
 OUTLINES = """() => {
   const reached = [...document.querySelectorAll(
@@ -62,12 +64,20 @@ def test_axe_finds_nothing(page: Page, path: str) -> None:
 
 
 def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
-    """In a window of 375 pixels no page is wider, even with every detail open."""
-    page.set_viewport_size({"width": 375, "height": 800})
+    """In a window of 320 pixels no page is wider, even with every detail open."""
+    page.set_viewport_size({"width": 320, "height": 800})
     for path in PAGES:
         page.goto(path)
         page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
-        assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 375)
+        assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 320)
+
+
+def test_no_page_shows_markdown(page: Page) -> None:
+    """A name that is between backticks in the data is code on the page."""
+    for path in PAGES:
+        page.goto(path)
+        page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
+        assert (path, page.evaluate(PROSE).count("`")) == (path, 0)
 
 
 def test_the_first_tab_stop_skips_the_navigation(page: Page) -> None:

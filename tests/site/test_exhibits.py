@@ -115,6 +115,20 @@ def test_the_page_shows_headers_ping_and_close(page: Page) -> None:
     assert Axe().run(page).violations_count == 0
 
 
+def test_a_phone_shows_units_and_unbroken_lines(page: Page) -> None:
+    """On a phone a frame has its units next to it, and a line of the source stays one line."""
+    page.goto("/exhibits/history/websocket/")
+    source = page.get_by_role("region", name="consumers/history/websocket.py").locator("code")
+    height = source.evaluate("code => code.getBoundingClientRect().height")
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert source.evaluate("code => code.getBoundingClientRect().height") == height
+    page.get_by_role("button", name="Connect and show").click()
+    units = page.locator(".frames tbody tr").first.evaluate(
+        "row => [...row.cells].map((cell) => getComputedStyle(cell, '::after').content)"
+    )
+    assert units == ['" ms"', "none", '" bytes"', "none"]
+
+
 @pytest.mark.parametrize(
     ("label", "value", "sentence"),
     [

@@ -36,6 +36,12 @@ def test_it_opens_with_what_differs(page: Page) -> None:
     expect(page.locator(".cells .sign.declared").first).to_be_visible()
 
 
+def test_one_cell_is_counted_in_the_singular(page: Page) -> None:
+    """A filter that leaves one cell says "1 cell"."""
+    page.goto("/matrix/#edition=worker&server=uvicorn&word=long-ping")
+    expect(page.locator("#found")).to_have_text(re.compile(r"^1 of \d+ probes, 1 cell\."))
+
+
 def test_filters_are_in_the_address(page: Page) -> None:
     """Edition, server, group and word choose what is shown, and a link shows the same."""
     page.goto("/matrix/")

@@ -9,6 +9,7 @@ from sandbox.bench.experiments import experiments
 from sandbox.bench.output.charts import Chart
 from sandbox.bench.output.table import Table
 from sandbox.bench.report import Report
+from sandbox.compare.output.html import inlined
 
 COLOURS = 8
 """Those of the template: each group has the same one in all reports."""
@@ -18,6 +19,7 @@ def as_html(report: Report) -> str:
     shown = {group(row.exhibit) for rows in report.results.values() for row in rows}
     context = {
         "report": report,
+        "style": inlined("site/style.css"),
         "servers": [(server, list(_found(report, server.name))) for server in report.servers],
         "groups": [(name, place % COLOURS) for place, name in enumerate(GROUPS) if name in shown],
     }

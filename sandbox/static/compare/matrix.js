@@ -256,7 +256,7 @@ function show() {
   if (key !== show.last) {
     const { probes, cells } = showTables(state);
     show.said = cells
-      ? `${probes.size} of ${result.probes.length} probes, ${cells.toLocaleString("en")} cells.`
+      ? `${probes.size} of ${result.probes.length} probes, ${cells.toLocaleString("en")} ${cells === 1 ? "cell" : "cells"}.`
       : `No probe ${{ "": "differs", changed: "changed", versions: "shows something else with other versions" }[state.show] ?? "is"} here${state.word || state.group ? " with this filter" : state.show ? "" : ": every cell is as the contract says"}.`;
     show.last = key;
   }
