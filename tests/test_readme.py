@@ -1,6 +1,7 @@
 """The README and docs/ are held to the project: what they run is run, what they name is there."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command, load_command_class
 
 from sandbox.bench.output.json import from_json
 from sandbox.choices import RESULTS
@@ -21,6 +23,15 @@ each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT))
 )
 LONGEST_README = 160
+IN_A_CONSOLE = re.compile(r"^(?: *\$ | {4,}(?=\.venv))((?:.*\\\n)*.*)$", re.MULTILINE)
+MANAGE = re.compile(r"(?:^| )manage\.py (compare|bench|checkup|mqtt|runworker) ?(.*)")
+EXTRAS = {
+    "autobahn": r"compare mirror",
+    "bench": r"manage\.py bench",
+    "peers": r"--peers",
+    "servers": r"--server (uvicorn|hypercorn|granian)",
+}
+"""What a command has that needs an extra."""
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -74,6 +85,41 @@ def test_programs_print_what_their_comments_say(block: str, site: Server) -> Non
             break
 
     assert set(run.stdout.splitlines()) == said
+
+
+def _commands(path: Path) -> list[str]:
+    """Find what a page lets its readers type, without comments."""
+    return [
+        shlex.join(shlex.split(command.replace("\\\n", ""), comments=True))
+        for command in IN_A_CONSOLE.findall(path.read_text())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    dict.fromkeys(
+        found.groups()
+        for document in (*DOCUMENTS, ROOT / "CONTRIBUTING.md")
+        for command in _commands(document)
+        if (found := MANAGE.search(command)) and found[2] != "mine"  # the recipe makes that
+    ),
+)
+def test_commands_are_accepted(name: str, arguments: str) -> None:
+    """The options, exhibits, servers and probes of each command on a page exist."""
+    given = [word for word in shlex.split(arguments) if word != "&"]
+    load_command_class("sandbox", name).create_parser("manage.py", name).parse_args(given)
+    if name in ("compare", "bench"):  # these look at their arguments before they look at a file
+        with pytest.raises(CommandError, match="/no/such/folder/x cannot be written"):
+            call_command(name, *given, "--json", "/no/such/folder/x")
+
+
+@each_document
+def test_names_the_extras_that_its_commands_need(document: Path) -> None:
+    """A page with a command that needs an extra also has the command that installs it."""
+    commands = "\n".join(_commands(document))
+    named = set(re.findall(r"[\w-]+", "".join(re.findall(r"install .*\[(.*?)\]", commands))))
+
+    assert {extra for extra, needs in EXTRAS.items() if re.search(needs, commands)} <= named
 
 
 def test_names_every_setting() -> None:

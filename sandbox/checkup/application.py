@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +33,16 @@ class Application:
     folder: Path
 
 
-@contextmanager
-def started(application: Application, server: str, manner: Manner) -> Iterator[Target]:
-    """Run an application on a server until the block ends. Raises TargetError."""
+def started(
+    application: Application, server: str, manner: Manner
+) -> AbstractContextManager[Target]:
+    """Run an application on a server until the block ends. Raises TargetError, some at once."""
     _check(application, server)
+    return _running(application, server, manner)
+
+
+@contextmanager
+def _running(application: Application, server: str, manner: Manner) -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         shutil.copy(Path(__file__).with_name("witness.py"), folder / f"{WITNESS}.py")

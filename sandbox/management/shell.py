@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sandbox.processes.child import terminable
 from sandbox.processes.environments import Environment, RequirementsError, environment
+from sandbox.processes.servers import ServerError, check_startable
 
 FAILED = 1
 USAGE = 2
@@ -60,6 +61,15 @@ def check_installed(extra: str, *packages: str) -> None:
         raise UsageError(
             f"{', '.join(packages)} are needed: pip install -e '.[{extra}]' installs them."
         )
+
+
+def check_servers(names: Iterable[str]) -> None:
+    """Raise UsageError for a server that cannot be started, before another one runs for minutes."""
+    try:
+        for name in names:
+            check_startable(name)
+    except ServerError as error:
+        raise UsageError(str(error)) from error
 
 
 def add_with(parser: ArgumentParser) -> None:

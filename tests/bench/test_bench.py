@@ -521,6 +521,14 @@ def test_bad_usage_is_refused(arguments: list[str], complaint: str) -> None:
         call_command("bench", *arguments)
 
 
+def test_a_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is not there is named before another one is measured."""
+    monkeypatch.setattr("sandbox.processes.servers.installed", lambda: ["daphne"])
+    monkeypatch.setattr("sandbox.bench.run.Bench.run", None)
+    with pytest.raises(CommandError, match="granian is not installed: pip install"):
+        call_command("bench", "--server", "daphne", "--server", "granian")
+
+
 def test_a_run_that_is_refused_leaves_no_file(tmp_path: Path) -> None:
     """A file is written at the end: if nothing runs, it is not there."""
     file = tmp_path / "result.json"

@@ -224,6 +224,10 @@ def test_no_secret_is_shown(websockets_echo: str) -> None:
         (["--app", "a:b", "--path", "/", "--folder", "/no/such"], "/no/such is not a folder"),
         (["--app", "a:b", "--path", "/", "--python", "/no/python"], "/no/python does not run"),
         (["--app", "a:b", "--path", "/", "--server", "nginx"], "There is no server 'nginx'"),
+        (
+            ["--app", "no:b", "--path", "/", "--server", "daphne", "--server", "nginx"],
+            "There is no server 'nginx'",
+        ),
         (["--app", "no_such:b", "--path", "/"], "no_such:b does not import: ModuleNotFoundError"),
         (["--app", "sandbox.asgi:nil", "--path", "/"], "has no attribute 'nil'"),
     ],

@@ -290,10 +290,11 @@ def test_bad_input_gets_a_sentence(arguments: list[str], given: str, possible: s
 
 
 def test_a_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that is not there is named, with how to install it."""
+    """A server that is not there is named before another one starts, with how to install it."""
     monkeypatch.setattr("sandbox.processes.servers.installed", lambda: ["daphne"])
+    monkeypatch.setattr("sandbox.compare.run.serve", None)  # would run Daphne first
     with pytest.raises(CommandError, match="granian is not installed: pip install") as error:
-        call_command("compare", "--server", "granian")
+        call_command("compare", "--server", "daphne", "--server", "granian")
     assert error.value.returncode == 2
 
 

@@ -1,6 +1,6 @@
 """What one client can take from a server: run by hand, for the table in docs/servers.md.
 
-    .venv/bin/python -m tests.processes.exhaustion bomb|bombs|dead|slow|files [SERVER ...]
+    .venv/bin/python -m tests.processes.exhaustion files daphne
 
 ``bomb``: one message of 1 MB that inflates to 1 GiB, if the server grants compression. ``bombs``:
 twenty at once that inflate to 15 MiB each.
@@ -15,6 +15,7 @@ import resource
 import sys
 import time
 import zlib
+from argparse import ArgumentParser
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
@@ -178,4 +179,8 @@ def main(name: str, servers: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    parser = ArgumentParser(prog="python -m tests.processes.exhaustion", description=__doc__)
+    parser.add_argument("row", choices=MEASUREMENTS, help="of the table")
+    parser.add_argument("servers", nargs="*", help="all that are installed unless given")
+    given = parser.parse_args()
+    main(given.row, given.servers)

@@ -20,6 +20,7 @@ from sandbox.management.shell import (
     add_with,
     check_folder,
     check_installed,
+    check_servers,
     check_writable,
     made_environments,
 )
@@ -228,6 +229,8 @@ def _check_servers(ids: Sequence[str], servers: Sequence[str]) -> str:
                 f"{server} does not serve {', '.join(ids) or 'these'}: choose from "
                 f"{', '.join(known)}."
             )
+    if not devices:
+        check_servers(servers)
     return known[0]
 
 

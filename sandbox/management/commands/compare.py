@@ -30,6 +30,7 @@ from sandbox.management.shell import (
     AnyOrderCommand,
     UsageError,
     add_with,
+    check_servers,
     check_writable,
     made_environments,
 )
@@ -191,6 +192,8 @@ def _check_servers(exhibits: Sequence[Exhibit], servers: Sequence[str], url: str
     if url is not None and brokers.has_url(url) != bool(devices):
         needed = "a broker, such as mqtt://127.0.0.1:1883" if devices else "a server"
         raise UsageError(f"{exhibits[0].id} needs the URL of {needed}.")
+    if url is None and not devices:
+        check_servers(servers)
     return known[0]
 
 
