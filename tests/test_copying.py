@@ -667,7 +667,7 @@ PROMISES: dict[str, dict[str, Check | None]] = {
         "routing/servers": servers,
         "sandbox/layers/in_memory": drops_are_logged,
     },
-    "daphne with all": {TOGETHER: together, "consumers/rooms": None},
+    "daphne with all": {TOGETHER: together},
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
     "daphne with redis and devices": {
         "consumers/rooms": None,

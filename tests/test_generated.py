@@ -72,7 +72,7 @@ def _choices() -> str:
         table_row(
             one.situation,
             [
-                "<br>".join((_consumer(one), _copied(one), f"behind {_behind(one.mounted)}")),
+                "<br>".join((_consumer(one), _copied(one), f"behind {_behind(one)}")),
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -99,13 +99,14 @@ def _copied(one: Choice) -> str:
     return f"[copy {number}](docs/copying.md#{anchor(title)})"
 
 
-def _behind(mounted: tuple[str, ...]) -> str:
+def _behind(one: Choice) -> str:
     """Lead to where they are shown together, or to the file if it is not among them."""
-    together = COPYING.read_text().partition("## All of it together")[2].partition("### ")[0]
-    if not all(file in together for file in mounted):
-        return ", ".join(map(_link, mounted))
-    names = ", ".join(Path(file).stem for file in mounted)
-    return f"[{names}](docs/copying.md#all-of-it-together)"
+    page = COPYING.read_text()
+    together, _, room = page.partition("\n## Consumers\n")[0].partition("\n## A chat room")
+    if not all(file in together for file in one.mounted):
+        return ", ".join(map(_link, one.mounted))
+    section = "a-chat-room-with-all-of-it" if one.source in room else "all-of-it-together"
+    return f"[{', '.join(Path(file).stem for file in one.mounted)}](docs/copying.md#{section})"
 
 
 def _link(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Channels ends the session of a user who has signed in under an older `SECRET_KEY`.
+"""Channels ends the session of a user of an older `SECRET_KEY`, also if it is a fallback.
 
 Prints: for Django user 1, for Channels AnonymousUser, whose session has been emptied
 Seen with: channels 4.3.2

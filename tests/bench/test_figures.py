@@ -202,7 +202,7 @@ def test_who_waits_is_what_was_measured() -> None:
     text = " ".join(section("stall", made_up()).split())
 
     assert "| `AsyncWebsocketConsumer` | +900 (+880 to +950) | +1 (-3 to +7) |" in text
-    assert "delayed 19 of them by half a second or more in every round" in text
+    assert "19 of them waited for half a second or more in every round" in text
 
 
 def test_the_price_of_isolation_is_what_was_measured() -> None:
@@ -227,11 +227,16 @@ def test_what_isolation_slows_down_is_named() -> None:
     """The answer says which types are slower or faster isolated, if that is more than noise."""
     report = made_up()
     assert "slower: none; faster: none." in section("isolation", report)
+    assert "an echo is no slower on Daphne." in section("isolation-answer", report)
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
 
     assert "slower: `WebsocketConsumer`; faster: none." in " ".join(
         section("isolation", report).split()
+    )
+    assert re.search(
+        r"an echo is slower by \d+ % with `WebsocketConsumer` on Daphne\.",
+        " ".join(section("isolation-answer", report).split()),
     )
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.5, 0.45, 0.6))
