@@ -253,6 +253,17 @@ def test_the_access_log_has_no_tokens(front: Nginx, behind: Server) -> None:
     assert "hunter2" not in front.access_log.read_text() + behind.log()
 
 
+def test_the_command_shows_that_the_site_is_there(front: Nginx) -> None:
+    """The command of the page prints what it says: HTTP/2 from nginx, and the page behind it."""
+    (shown,) = re.findall(r"<!-- check -->\n```console\n\$ (.*?)```", TEXT, re.DOTALL)
+    command, output = shown.replace("https://sandbox.example.org", front.url).split("\n", 1)
+    trusting = command.replace("curl", f"curl --cacert {front.authority}")
+
+    done = subprocess.run(["bash", "-c", trusting], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == output.strip()
+
+
 def test_plain_http_is_redirected(front: Nginx) -> None:
     """A browser that comes over plain HTTP is sent to the same URL over HTTPS."""
     client = http.client.HTTPConnection("127.0.0.1", front.plain_port)

@@ -37,18 +37,20 @@ def as_tables(report: Report) -> str:
 
 
 def as_answer(report: Report) -> str:
-    """Say in Markdown what a message costs on the first server, in all."""
+    """Say in Markdown what a message costs on the first server, in all and for its threads."""
     server = report.servers[0].name
-    found = {
-        (row.exhibit, row.step): f"{row.microseconds.median:.0f}"
-        for row in report.results["anatomy"]
-        if row.server == server
-    }
+    rows = [row for row in report.results["anatomy"] if row.server == server]
+    whole = {(row.exhibit, row.step): row.microseconds.median for row in rows}
+    added = {(row.exhibit, row.step): row.added.median for row in rows if row.added}
+    sync = added["websocket", "handler-on-thread"] + added["websocket", "send-from-thread"]
     return (
         f"On {server.capitalize()} a message and its reply take "
-        f"{found['async-websocket', 'log']} microseconds of processor time with an\n"
-        f"`AsyncWebsocketConsumer`, {found['websocket', 'log']} with a `WebsocketConsumer`, and "
-        f"{found['async-websocket', 'bare']} in bare ASGI."
+        f"{whole['async-websocket', 'log']:.0f} microseconds of processor time with an\n"
+        f"`AsyncWebsocketConsumer`, {whole['websocket', 'log']:.0f} with a `WebsocketConsumer`, "
+        f"and {whole['async-websocket', 'bare']:.0f} in bare ASGI.\n"
+        f"Switches between threads take {added['async-websocket', 'hop']:.0f} of the first, in "
+        f"`aclose_old_connections`, and {sync:.0f} of the second, in\n"
+        "`database_sync_to_async` and `async_to_sync(send)`."
     )
 
 
