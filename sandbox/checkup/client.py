@@ -23,7 +23,11 @@ ENDS = (wire.ClosedError, wire.RefusedError, InvalidHandshake, OSError)
 """How a connection may fail; a time-out is an OSError."""
 CLOSE_SECONDS = 0.3
 NOT_JSON = "This is not JSON."
-VISIBLE_HEADERS = {"host", "upgrade", "connection", "origin", "server", "date", "location"}
+VISIBLE_HEADERS = {
+    *("host", "upgrade", "connection", "origin", "server", "date", "location"),
+    *(f"sec-websocket-{name}" for name in ("key", "version", "accept", "extensions")),
+}
+"""Not that of subprotocols, which may be tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +295,6 @@ def without_secrets(event: wire.Event) -> wire.Event:
     shown = []
     for line in lines:
         name, colon, value = line.partition(":")
-        is_visible = name.lower() in VISIBLE_HEADERS or name.lower().startswith("sec-websocket-")
+        is_visible = name.lower() in VISIBLE_HEADERS
         shown.append(f"{name}{colon}{value if is_visible else ' …' * bool(colon)}")
     return event._replace(excerpt="\r\n".join([head, *shown]))

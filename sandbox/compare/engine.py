@@ -1,6 +1,7 @@
 """Putting the probes to the exhibits, and judging what is seen."""
 
 import asyncio
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,11 @@ class Target:
     @property
     def name(self) -> str:
         return column(self.server, self.environment)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without the user and the password that a broker's may have."""
+        return re.sub("//.*@", "//", self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,10 @@ def test_an_application_is_started_in_its_folder(tmp_path: Path) -> None:
 
 def test_no_secret_is_shown(websockets_echo: str) -> None:
     """Passwords, tokens, cookies and headers are in no report and in no error."""
-    manner = Manner(headers=(("Authorization", "Bearer hush"), ("Cookie", "sessionid=hush")))
+    manner = Manner(
+        headers=(("Authorization", "Bearer hush"), ("Cookie", "sessionid=hush")),
+        subprotocols=("chat", "hush"),
+    )
     target = Target.of(websockets_echo.replace("//", "//me:hush@") + "/?token=hush", manner)
     trace = Trace()
 

@@ -1,5 +1,6 @@
 """``manage.py compare mqtt``: the probes of the contract over the topics of a real broker."""
 
+import json
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -8,7 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from sandbox.compare import brokers
+from sandbox.compare.engine import Target
+from sandbox.compare.output import matrix
+from sandbox.compare.output.json import as_json
 from sandbox.compare.probes import ECHO
+from sandbox.compare.report import Report
 from sandbox.management.shell import USAGE
 from sandbox.processes import mosquitto
 from sandbox.processes.mosquitto import Mosquitto
@@ -92,6 +97,16 @@ def test_a_broker_that_is_not_there_is_no_difference() -> None:
     assert reason.startswith("The broker at 127.0.0.1:")
     assert "does not answer" in reason
     assert "secret" not in reason
+
+
+def test_a_password_is_in_no_report() -> None:
+    """What a report says of a broker is its URL without user and password."""
+    target = Target("mosquitto", "at 127.0.0.1:1883", "mqtts://me:secret@127.0.0.1:1883")
+    report = Report("2026-01-01T00:00:00+00:00", 1.0, (target,), (), ())
+
+    for written in (as_json(report), json.dumps(matrix.document(report))):
+        assert "mqtts://127.0.0.1:1883" in written
+        assert "secret" not in written
 
 
 def test_a_broker_without_the_protocol_server_is_no_difference(mosquitto: Mosquitto) -> None:

@@ -29,7 +29,7 @@ def as_json(report: Report) -> str:
             {
                 "name": target.server,
                 "version": target.version,
-                "url": target.url,
+                "url": target.shown_url,
                 "environment": target.environment,
                 "versions": {
                     **{

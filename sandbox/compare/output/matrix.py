@@ -164,7 +164,7 @@ def _changes(report: Report, changes: Changes) -> dict[str, Any]:
 def _options(target: Target) -> str:
     """What the command needs to meet this target again."""
     if target.log is None:
-        return f"--url {target.url} --server {target.server}"
+        return f"--url {target.shown_url} --server {target.server}"
     environment = f" --with '{target.environment}'" if target.environment else ""
     return f"--server {target.server}{environment}"
 
