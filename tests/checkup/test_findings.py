@@ -5,18 +5,21 @@ import json
 import time
 from dataclasses import replace
 from io import StringIO
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 from websockets.sync.server import ServerConnection
 
-from sandbox.checkup.acquaintance import ROUND_TRIPS
+from sandbox.checkup.acquaintance import ROUND_TRIPS, meet
 from sandbox.checkup.application import started
 from sandbox.checkup.check import Finding
-from sandbox.checkup.checks.load import FLOODED, PIPELINED
+from sandbox.checkup.checks.load import BUSY, FLOODED, PIPELINED, busy
 from sandbox.checkup.checks.opening import FOREIGN
+from sandbox.checkup.client import Caller
 from sandbox.checkup.outcomes import (
     After,
     Cap,
@@ -24,6 +27,7 @@ from sandbox.checkup.outcomes import (
     Gone,
     Left,
     Order,
+    Outcome,
     Skipped,
     Times,
     Tried,
@@ -41,6 +45,7 @@ from sandbox.checkup.run import check_up
 from sandbox.checkup.target import Manner, Target
 from sandbox.compare.observations import Opened, Refused, Reply
 from sandbox.processes.servers import ROOT, installed
+from sandbox.wire import Trace
 from tests.checkup.conftest import application, echo_server
 
 TIMED = {"round-trip", "neighbours-under-load", "never-reads"}
@@ -179,6 +184,26 @@ def test_a_neighbour_that_waits_is_seen(patients: dict[str, Patient]) -> None:
     assert outcome.waits
     assert outcome.busy is not None
     assert outcome.busy >= 0.7
+
+
+def test_neighbours_that_are_refused_are_no_load(
+    websockets_echo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no connection that should be busy is accepted, nothing is said of load."""
+    opened, open_one = count(), Caller.open
+
+    def refuse_the_first(self: Caller, trace: Trace | None = None) -> Any:
+        if next(opened) < BUSY:
+            raise ConnectionRefusedError
+        return open_one(self, trace)
+
+    async def look() -> Outcome:
+        caller = Caller(Target.of(websockets_echo, Manner()))
+        await meet(caller)
+        monkeypatch.setattr(Caller, "open", refuse_the_first)
+        return await busy(caller, Trace())
+
+    assert isinstance(asyncio.run(look()), Skipped)
 
 
 def test_the_cap_of_the_server_is_found(patients: dict[str, Patient]) -> None:

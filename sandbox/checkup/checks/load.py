@@ -77,11 +77,13 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
         return Skipped(NO_MARK)
     until = time.monotonic() + BUSY_SECONDS
     times: list[float] = []
-    lost = False
+    others, lost = 0, False
 
     async def load() -> None:
+        nonlocal others
         with suppress(*ENDS):
             async with caller.open() as client:
+                others += 1
                 for _ in range(BUSY_REQUESTS):
                     if time.monotonic() > until:
                         break
@@ -103,11 +105,13 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
 
     loads = [asyncio.create_task(load()) for _ in range(BUSY)]
     await asyncio.gather(*loads, ask())
+    if not others:
+        return Skipped("No connection that should be busy was accepted.")
     times.sort()
     rest = caller.habits.rest[len(caller.habits.rest) // 2]
     times = times or [LOST_SECONDS]
     lost_after = LOST_SECONDS if lost else None
-    return UnderLoad(BUSY, rest, times[len(times) // 2], times[-1], lost_after)
+    return UnderLoad(others, rest, times[len(times) // 2], times[-1], lost_after)
 
 
 async def slow(caller: Caller, trace: wire.Trace) -> Outcome:
