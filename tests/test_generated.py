@@ -33,12 +33,13 @@ from tests.compare.conftest import MATRIX_EXHIBITS
 from tests.compare.test_autobahn import answer as autobahn_answer
 from tests.compare.test_autobahn import rows as autobahn_rows
 from tests.compare.test_servers_page import as_page
+from tests.test_copying import FILES, anchor, facts, files_of, index, sections, with_it
 from tests.test_copying import PAGE as COPYING
-from tests.test_copying import anchor, facts, files_of, index, sections, with_it
 from tests.test_readme import DOCUMENTS, README, ROOT
 from tests.test_security import as_table
 from tests.test_upstream import as_faults, as_findings
 
+ROOM = "A chat room with all of it"
 RESULTS_OF = {
     "devices": "devices",
     "worker": "workers",
@@ -72,7 +73,7 @@ def _choices() -> str:
         table_row(
             one.situation,
             [
-                "<br>".join((_consumer(one), _copied(one), f"behind {_behind(one)}")),
+                f"{_consumer(one)}<br>{_files(one)}",
                 one.figure,
                 f"{one.trap} [More]({one.docs})",
             ],
@@ -89,24 +90,33 @@ def _consumer(one: Choice) -> str:
     return f"[`{one.consumer}`]({one.source})"
 
 
+def _files(one: Choice) -> str:
+    """Say what to copy, and what it goes behind; a room is copied together with that."""
+    names = ", ".join(Path(file).stem for file in one.mounted)
+    together, _, rest = COPYING.read_text().partition(f"\n## {ROOM}\n")
+    room = rest.partition("\n## ")[0]
+    if one.source in room:
+        return f"{_copy(ROOM, FILES.findall(room)[0])}<br>with {names}"
+    if all(file in together for file in one.mounted):
+        return f"{_copied(one)}<br>behind [{names}](docs/copying.md#all-of-it-together)"
+    return f"{_copied(one)}<br>behind {', '.join(map(_link, one.mounted))}"
+
+
 def _copied(one: Choice) -> str:
     """Lead to the section that copies the file, or the mixins of its folder."""
     source = Path(one.source)
-    page = COPYING.read_text()
-    found = [(title, files_of(*patterns.split())) for title, patterns in sections(page)]
-    title, files = max(found, key=lambda it: (source in it[1], it[1][0].parent == source.parent))
+
+    def has_it(section: tuple[str, str]) -> tuple[bool, bool]:
+        files = files_of(*section[1].split())
+        return source in files, files[0].parent == source.parent
+
+    return _copy(*max(sections(COPYING.read_text()), key=has_it))
+
+
+def _copy(title: str, patterns: str) -> str:
+    files = files_of(*patterns.split())
     number = many(len([*files, *with_it(files)]), "file", "files")
     return f"[copy {number}](docs/copying.md#{anchor(title)})"
-
-
-def _behind(one: Choice) -> str:
-    """Lead to where they are shown together, or to the file if it is not among them."""
-    page = COPYING.read_text()
-    together, _, room = page.partition("\n## Consumers\n")[0].partition("\n## A chat room")
-    if not all(file in together for file in one.mounted):
-        return ", ".join(map(_link, one.mounted))
-    section = "a-chat-room-with-all-of-it" if one.source in room else "all-of-it-together"
-    return f"[{', '.join(Path(file).stem for file in one.mounted)}](docs/copying.md#{section})"
 
 
 def _link(path: str) -> str:

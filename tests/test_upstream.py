@@ -105,11 +105,17 @@ ALL = [
 ]
 
 
+SEARCH = (
+    "faults and surprises, and what to do about each. Search this page for a setting, a method,\n"
+    "an exception or a close code, such as `SECRET_KEY`, `disconnect`, `ValueError` or 1006:"
+)
+
+
 def as_faults() -> str:
     """One line for each fault: those of the programs, then those of other pages."""
     rows = [(one.library, one.title, one.workaround, f"findings/{one.program.name}") for one in ALL]
     lines = [
-        f"{len(rows) + len(ELSEWHERE)} faults and surprises, and what to do about each:",
+        f"{len(rows) + len(ELSEWHERE)} {SEARCH}",
         "",
         "| in | fault | what to do |",
         "|---|---|---|",

@@ -15,7 +15,7 @@ TIMEOUT = 30.0
 SILENCE_SECONDS = 1.0
 SEEN = {
     "closed with 1011, on Uvicorn 1006": {"daphne": "closed 1011", "uvicorn": "closed 1006"},
-    "closed at once": {"daphne": "closed 1011", "uvicorn": "closed 1006"},
+    "closed at once, with the same codes": {"daphne": "closed 1011", "uvicorn": "closed 1006"},
     "stays, and receives again": dict.fromkeys(("daphne", "uvicorn"), "nothing"),
     "refused with 500": dict.fromkeys(("daphne", "uvicorn"), "refused 500"),
 }
