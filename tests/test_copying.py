@@ -769,3 +769,16 @@ def test_each_section_has_a_promise() -> None:
     """Each section of the page is tried, and nothing else."""
     tried = {name for checks in PROMISES.values() for name, check in checks.items() if check}
     assert tried == ENTRIES.keys()
+
+
+def test_names_what_an_async_room_does_not_need() -> None:
+    """The files that may be left out are those of other types, which nothing else imports."""
+    sentence = re.search(r"does not need (.*?)\. `publish", PAGE.read_text(), re.DOTALL)
+    assert sentence
+    not_needed = set(re.findall(r"\w+\.py", sentence[1]))
+    files = [Path("consumers/rooms/async_websocket.py"), *ENTRIES[TOGETHER].files]
+    others = [file for file in files if file.parts[0] != "consumers" or file == files[0]]
+    needed = {file.name for file in (*others, *with_it(others)) if file.parts[1] == "rooms"}
+
+    assert needed | not_needed == {file.name for file in files_of("consumers/rooms/*.py")}
+    assert not needed & not_needed

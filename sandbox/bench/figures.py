@@ -60,8 +60,8 @@ def answer(report: Report) -> Iterator[str]:
     asynchronous, sync, http = rates
     yield _wrapped(
         f"""Async if everything you call can be awaited: {asynchronous} echoes a second on
-        {server.capitalize()}. Sync if not: {sync}. HTTP if the client only listens, or sends single
-        requests: {http} a second."""
+        {server.capitalize()}. Sync if not: {sync}. HTTP if the client sends single requests, {http}
+        a second, or only listens."""
     )
     yield ""
 
@@ -562,7 +562,7 @@ def isolation_answer(report: Report) -> Iterator[str]:
             for slug, it in times.items()
             if it.high < 1
         ]
-        by = f"slower by {' and by '.join(slower)}" if slower else "no slower"
+        by = f"slower by {' and by '.join(slower)}" if slower else "no slower than the noise shows"
         sentences.append(f"{by} on {server.name.capitalize()}")
     yield _wrapped(f"With isolation an echo is {', and '.join(sentences)}.")
     yield ""
@@ -576,9 +576,8 @@ def isolation(report: Report) -> Iterator[str]:
     """
     yield "\n" + _wrapped(
         """An echo, without a database: the same classes without isolation (`stock`) and with it
-        (`echo`). In brackets: the single rounds. The last column divides shares of the baseline,
-        which was measured in the same rounds. So it is not the quotient of the columns before it.
-        """
+        (`echo`). In brackets: the single rounds. The last column compares the two rates in the same
+        rounds, each as a share of the baseline."""
     )
     yield ""
     for server in report.servers:
@@ -624,7 +623,7 @@ def _short_table(report: Report) -> Iterator[str]:
         for edition, _ in SHOWN
     ]
     yield from _markdown(
-        "Echoes a second, and as a share of a bare ASGI callable",
+        "Echoes a second, then as a share of a bare ASGI callable (not for rooms)",
         columns,
         [
             *(

@@ -227,7 +227,9 @@ def test_what_isolation_slows_down_is_named() -> None:
     """The answer says which types are slower or faster isolated, if that is more than noise."""
     report = made_up()
     assert "slower: none; faster: none." in section("isolation", report)
-    assert "an echo is no slower on Daphne." in section("isolation-answer", report)
+    assert "an echo is no slower than the noise shows on Daphne." in section(
+        "isolation-answer", report
+    )
 
     report.results["echo"][0] = echo("echo/websocket", 1000, Spread(0.2, 0.18, 0.24))
 
