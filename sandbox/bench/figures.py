@@ -254,6 +254,10 @@ class _Found:
             max(one.high for one in added),
         )
 
+    def isolated(self) -> dict[str, Spread]:
+        """By type, how many times as many echoes there are with isolation."""
+        return {slug: self.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
+
     def stalled_by(self, blocker: str) -> tuple[int, int]:
         """How many exhibits a blocker delays in every round, and of how many."""
         lows = [row.added_p99.low for (by, _), row in self.stall.items() if by == blocker]
@@ -556,11 +560,10 @@ def isolation_answer(report: Report) -> Iterator[str]:
     sentences = []
     for server in report.servers:
         found = _Found(report, server.name)
-        times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
         slower = [
-            f"{100 * (1 - it.median):.0f} % with `{TYPES[slug]}`"
-            for slug, it in times.items()
-            if it.high < 1
+            f"{100 * (1 - times.median):.0f} % with `{TYPES[slug]}`"
+            for slug, times in found.isolated().items()
+            if times.high < 1
         ]
         by = f"slower by {' and by '.join(slower)}" if slower else "no slower than the noise shows"
         sentences.append(f"{by} on {server.name.capitalize()}")
@@ -582,7 +585,7 @@ def isolation(report: Report) -> Iterator[str]:
     yield ""
     for server in report.servers:
         found = _Found(report, server.name)
-        times = {slug: found.times(f"echo/{slug}", f"stock/{slug}") for slug in TYPES}
+        times = found.isolated()
         slower = [slug for slug, it in times.items() if it.high < 1]
         faster = [slug for slug, it in times.items() if it.low > 1]
         yield _wrapped(

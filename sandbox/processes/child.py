@@ -3,9 +3,11 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -24,6 +26,27 @@ def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[
             stack.enter_context(process)
             stack.callback(stop, process)
         yield process
+
+
+@contextmanager
+def logged(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """Run a program without input until the block ends; give it, and the file of what it prints."""
+    with tempfile.TemporaryDirectory() as place:
+        log_file = Path(place) / "log"
+        with (
+            log_file.open("wb") as log,
+            child(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            yield process, log_file
 
 
 def stop(process: "subprocess.Popen[Any]") -> None:

@@ -4,14 +4,13 @@ import importlib.util
 import os
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sandbox.processes.child import child
+from sandbox.processes.child import logged
 from sandbox.processes.environments import Environment, column
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,22 +186,10 @@ def listening(  # noqa: PLR0913 # what runs, where, and how
     goes to a log file. Raises ServerError, with the log, if it does not answer.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in without}
-    with tempfile.TemporaryDirectory() as place:
-        log_file = Path(place) / "log"
-        with (
-            log_file.open("wb") as log,
-            child(
-                command,
-                cwd=folder,
-                env={**inherited, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            ) as process,
-        ):
-            server = Server(name, port, process, log_file)
-            _wait_for_answer(server, request, STARTUP_SECONDS * processes)
-            yield server
+    with logged(command, folder, {**inherited, **(environment or {})}) as (process, log_file):
+        server = Server(name, port, process, log_file)
+        _wait_for_answer(server, request, STARTUP_SECONDS * processes)
+        yield server
 
 
 def _wait_for_answer(server: Server, request: bytes, seconds: float) -> None:

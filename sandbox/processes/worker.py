@@ -1,14 +1,12 @@
 """Starting ``manage.py runworker``, for as long as it is needed."""
 
 import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.processes.child import child
+from sandbox.processes.child import logged
 from sandbox.processes.environments import Environment
 from sandbox.processes.servers import ROOT, STARTUP_SECONDS, ServerError
 
@@ -23,22 +21,11 @@ def working(
     here. Raises ServerError, with the log, if it does not start.
     """
     command = [(venv or Environment()).python, "manage.py", "runworker", *channels]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with (
-            log.open("wb") as output,
-            child(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            ) as process,
-        ):
-            deadline = time.monotonic() + STARTUP_SECONDS
-            while "Listening to" not in log.read_text(errors="replace"):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerError(f"No worker has started. Its log:\n{log.read_text()}")
-                time.sleep(0.05)
-            yield log
+    variables = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+    with logged(command, ROOT, variables) as (process, log):
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while "Listening to" not in log.read_text(errors="replace"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ServerError(f"No worker has started. Its log:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield log

@@ -89,7 +89,7 @@ def test_answers_are_shown_next_to_those_of_the_servers_own_process(
 
 
 def test_each_process_has_a_colour_of_its_own() -> None:
-    """In one chart the ways of a worker, a bot, the bridge and a baseline are told apart."""
+    """In one chart a worker, a bot, the bridge and a baseline have four colours."""
     groups = {group(name) for name in WAYS}
 
     assert len({GROUPS.index(name) % COLOURS for name in groups}) == len(groups)

@@ -26,7 +26,7 @@ EMPTY_TEXT = b"\x81\x80\0\0\0\0"
 async def test_a_consumer_that_accepts_while_bytes_are_refused_sends_nothing(
     segments: list[bytes],
 ) -> None:
-    """Early bytes get their 400 alone, although the consumer accepts meanwhile, and it ends."""
+    """Early bytes get their 400 alone, although the consumer accepts then, and it ends."""
     received: list[str] = []
     sent = b""
 
