@@ -58,7 +58,7 @@ class Server:
 
     def __init__(self, application: Application, broker: Broker, client_id: str) -> None:
         self._application = application
-        self._broker = broker
+        self.broker = broker
         self._client_id = client_id
         self._version = V5
         self._has_connected = False
@@ -103,14 +103,14 @@ class Server:
         instance = _Instance(self._client_id)
         try:
             instance.connection = connection = await Connection.open(
-                self._broker, self._client_id, self._version, instance.give, instance.lose
+                self.broker, self._client_id, self._version, instance.give, instance.lose
             )
         except (OSError, ProtocolError, RefusedError) as error:
             self._say_why(error)
             return None
         version = "5" if self._version == V5 else "3.1.1"
         session = "with the session from before" if connection.session_present else "a new session"
-        logger.info("broker %s: connected, MQTT %s, %s", self._broker.address, version, session)
+        logger.info("broker %s: connected, MQTT %s, %s", self.broker.address, version, session)
         self._has_connected = True
         self._failure = ""
         if self._version == V5:
@@ -130,7 +130,7 @@ class Server:
         why = getattr(error, "strerror", None) or str(error) or "no answer"
         if why != self._failure:
             self._failure = why
-            logger.warning("broker %s: no connection: %s: trying again", self._broker.address, why)
+            logger.warning("broker %s: no connection: %s: trying again", self.broker.address, why)
 
     async def _serve(self, instance: "_Instance") -> None:
         """Run the application on a connection, until that is lost or ``end`` comes."""
@@ -152,13 +152,13 @@ class Server:
                     await asyncio.wait((task,))
                     await connection.idle()
         elif not connection.is_lost:
-            logger.error("broker %s: the application has ended", self._broker.address)
+            logger.error("broker %s: the application has ended", self.broker.address)
         else:
             why = instance.reason
             # Before MQTT 5, and as some brokers do all the same, they do not say it themselves.
             if why == CLOSED and loop.time() - began < STEADY_SECONDS:
                 why += f"; does another process use the client id {self._client_id!r} too?"
-            logger.warning("broker %s: gone: %s", self._broker.address, why)
+            logger.warning("broker %s: gone: %s", self.broker.address, why)
         self._unacknowledged = connection.unacknowledged
         connection.close()
         try:  # TLS is closed once the broker has said goodbye too

@@ -133,3 +133,15 @@ def test_an_interruption_before_it_serves_leaves_no_broker(
         process.terminate()
     assert is_free(read_url(url).port)
     assert "Traceback" not in process.output()
+
+
+def test_all_is_imported_before_it_starts_a_broker(
+    mosquitto_program: None,  # noqa: ARG001 # it skips
+    tmp_path: Path,
+) -> None:
+    """Python may ignore an interruption that comes during an import: the broker would stay."""
+    with command(tmp_path, "--broker", PYTHONPROFILEIMPORTTIME="1") as process:
+        process.wait_for("Serving the broker at")
+    before, _, after = process.output().partition("Started Mosquitto at")
+    assert "routing.urls" in before
+    assert "import time:" not in after.partition("Serving the broker at")[0]

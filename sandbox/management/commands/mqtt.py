@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sandbox.management.shell import INTERRUPTED, UsageError, made_environments
 from sandbox.mqtt.server import Server
-from sandbox.mqtt.url import Broker, read_url
+from sandbox.mqtt.url import read_url
 from sandbox.processes.amqtt import REQUIREMENT, Amqtt
 from sandbox.processes.child import orders_to_end, terminable
 from sandbox.processes.mosquitto import Mosquitto, find_mosquitto
@@ -48,15 +48,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if not options["broker"] and not settings.MQTT_URL:
+            raise UsageError(
+                "There is no broker: set MQTT_URL, such as mqtt://127.0.0.1:1883, or start one "
+                "with --broker."
+            )
         try:
+            # Before there is a broker to end: while this imports and collects garbage, Python may
+            # ignore an interruption, as it ignores all that a callback of a weak reference raises.
+            application = get_default_application()
             with terminable(), ExitStack() as stack:
                 url = self._started(stack) if options["broker"] else settings.MQTT_URL
-                if not url:
-                    raise UsageError(
-                        "There is no broker: set MQTT_URL, such as mqtt://127.0.0.1:1883, or start "
-                        "one with --broker."
-                    )
-                self._serve(read_url(url), options["client_id"])
+                self._serve(Server(application, read_url(url), options["client_id"]))
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from error
         # A thread that is still busy would keep the process: a consumer that sleeps, for one.
@@ -64,12 +67,11 @@ class Command(BaseCommand):
         sys.stderr.flush()
         os._exit(0)
 
-    def _serve(self, broker: Broker, client_id: str) -> None:
-        server = Server(get_default_application(), broker, client_id)
+    def _serve(self, server: Server) -> None:
         loop = asyncio.new_event_loop()
         for number in (signal.SIGINT, *orders_to_end()):
             loop.add_signal_handler(number, server.end)
-        self.stdout.write(f"Serving the broker at {broker.address}. Quit with CONTROL-C.")
+        self.stdout.write(f"Serving the broker at {server.broker.address}. Quit with CONTROL-C.")
         rooms = ", ".join(settings.MQTT_ROOMS) if settings.REDIS_URL else NO_ROOMS
         self.stdout.write(f"In these rooms: {rooms or 'none'}.")
         loop.run_until_complete(server.run())
