@@ -158,14 +158,7 @@ class Connection(asyncio.Protocol):
         """
         packets.check_topic(message.topic)
         await self._is_writable.wait()
-        largest = self._largest_packet
-        if largest and (size := packets.size_of(message)) > largest:
-            logger.warning(
-                "%s: not published: the broker takes packets of %d bytes, and this one has %d",
-                message.topic,
-                largest,
-                size,
-            )
+        if self._is_too_large(message):
             return False
         qos = min(message.qos, self._maximum_qos)
         if not qos:
@@ -186,6 +179,19 @@ class Connection(asyncio.Protocol):
             self._publish(replace(message, qos=qos, id=self._new_id()))
         return not self.is_lost
 
+    def _is_too_large(self, message: Message) -> bool:
+        """Whether the broker would close the connection because of it; then a line says so."""
+        largest, size = self._largest_packet, packets.size_of(message)
+        if not largest or size <= largest:
+            return False
+        logger.warning(
+            "%s: not published: the broker takes packets of %d bytes, and this one has %d",
+            message.topic,
+            largest,
+            size,
+        )
+        return True
+
     def _publish(self, message: Message, *, again: bool = False) -> None:
         packet = packets.publish(self.version, message)
         step = _Step(message.id, is_acknowledgement=False, is_done=False)
@@ -198,7 +204,7 @@ class Connection(asyncio.Protocol):
     def publish_again(self, messages: Iterable[Message]) -> None:
         """Publish what an earlier connection has left unacknowledged: its ``unacknowledged``."""
         for message in messages:
-            if self._free:
+            if self._free and not self._is_too_large(message):
                 self._free -= 1
                 self._publish(message, again=self.session_present)
 

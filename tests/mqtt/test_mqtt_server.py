@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -172,6 +173,36 @@ async def test_a_packet_at_the_broker_s_limit_is_measured_with_its_properties(lo
         await eventually(lambda: log.has("t: not published") or log.has("gone"))
         await asyncio.sleep(0.5)
     assert not log.has("gone")
+
+
+async def test_what_a_broker_no_longer_takes_is_not_published_again(log: Log) -> None:
+    """A broker that comes back with a smaller limit keeps the connection, and is sent the rest."""
+    is_frozen = threading.Event()
+
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if not is_frozen.is_set():
+            await asyncio.to_thread(is_frozen.wait)
+            for size in (2000, 5):
+                content = {"topic": "t", "payload": b"x" * size, "retain": True}
+                await send({"type": "mqtt.pub", "mqtt": content})
+        await receive()
+
+    with Mosquitto() as first, ServerThread(first.url, application):
+        await eventually(lambda: log.has("connected"))
+        os.kill(first.pid, signal.SIGSTOP)
+        is_frozen.set()
+        await asyncio.sleep(0.2)
+        first.kill()
+        await eventually(lambda: log.has("gone"))
+        settings = [*KEEPS, "max_packet_size 1000"]
+        with Mosquitto(port=first.port, settings=settings) as second:
+            await eventually(lambda: log.count("connected") == 2)
+            async with Device(second.url, ASYNC.topic) as device:
+                device.connection.subscribe("t", 1)
+                assert (await device.message()).payload == b"x" * 5
+            assert log.has("t: not published", "1000 bytes")
+            assert log.count("gone") == 1
 
 
 async def test_over_the_broker_s_message_size_limit_the_log_says_so(log: Log) -> None:
