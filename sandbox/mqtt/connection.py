@@ -158,12 +158,12 @@ class Connection(asyncio.Protocol):
         """
         packets.check_topic(message.topic)
         await self._is_writable.wait()
-        if self._is_too_large(message):
+        if self.is_lost or self._is_too_large(message):
             return False
         qos = min(message.qos, self._maximum_qos)
         if not qos:
             self._write(packets.publish(self.version, replace(message, qos=0)))
-            return not self.is_lost
+            return True
         if not self._free:
             turn = self._loop.create_future()
             self._turns.append(turn)

@@ -205,6 +205,30 @@ async def test_what_a_broker_no_longer_takes_is_not_published_again(log: Log) ->
             assert log.count("gone") == 1
 
 
+async def test_a_consumer_that_publishes_after_the_loss_of_a_full_connection_ends(log: Log) -> None:
+    """Its send returns, also where the broker had not acknowledged as much as it takes at once."""
+    is_frozen, has_ended = threading.Event(), threading.Event()
+
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.to_thread(is_frozen.wait)
+        publication = {"type": "mqtt.pub", "mqtt": {"topic": "t", "payload": b"x"}}
+        await send(publication)
+        while (await receive())["type"] != "mqtt.disconnect":
+            pass
+        await send(publication)
+        has_ended.set()
+
+    settings = [*KEEPS, "max_inflight_messages 1"]
+    with Mosquitto(settings=settings) as broker, ServerThread(broker.url, application):
+        await eventually(lambda: log.has("connected"))
+        os.kill(broker.pid, signal.SIGSTOP)
+        is_frozen.set()
+        await asyncio.sleep(0.2)
+        broker.kill()
+        await eventually(has_ended.is_set)
+
+
 async def test_over_the_broker_s_message_size_limit_the_log_says_so(log: Log) -> None:
     """A payload over it reaches no one and a reply over it no device, and the next is answered."""
     settings = [*KEEPS, "message_size_limit 1000"]
