@@ -67,8 +67,11 @@ class _DispatchMixin(AsyncConsumer):
         turn = Lock()
 
         async def dispatch_in_turn(event: Any) -> None:
-            async with turn:
-                await dispatch(event)
+            # A handler that ends the consumer keeps its turn, so that none runs after disconnect.
+            await turn.acquire()
+            await dispatch(event)
+            if not self.stopped:
+                turn.release()
 
         sources = receive, partial(self.channel_layer.receive, self.channel_name)
         tasks = [create_task(self._dispatch_from(one, dispatch_in_turn)) for one in sources]

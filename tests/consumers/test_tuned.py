@@ -327,6 +327,44 @@ async def test_one_event_is_handled_at_a_time(consumer: Any) -> None:
     assert replies == ["1"] * 20
 
 
+class AsyncLeaver(AsyncEcho):
+    handled: list[str]
+
+    async def disconnect(self, _code: int) -> None:
+        await self.channel_layer.send(self.channel_name, {"type": "heard"})
+        await asyncio.sleep(0.01)
+        self.handled.append("disconnect")
+
+    async def heard(self, _event: Any) -> None:
+        self.handled.append("heard")
+
+
+class Leaver(Echo):
+    handled: list[str]
+
+    def disconnect(self, _code: int) -> None:
+        async_to_sync(self.channel_layer.send)(self.channel_name, {"type": "heard"})
+        time.sleep(0.01)
+        self.handled.append("disconnect")
+
+    def heard(self, _event: Any) -> None:
+        self.handled.append("heard")
+
+
+@pytest.mark.parametrize("consumer", [AsyncLeaver, Leaver])
+async def test_no_handler_runs_after_disconnect(consumer: Any) -> None:
+    """An event of the layer that waits for its turn meanwhile is not handled any more."""
+    handled: list[str] = []
+    consumer = type("Noting", (consumer,), {"handled": handled})
+    with override_settings(CHANNEL_LAYERS=IN_MEMORY):
+        async with connected(consumer) as communicator:
+            await communicator.send_to("hi")
+            await communicator.receive_from(TIMEOUT)
+        await asyncio.sleep(0.05)
+
+    assert handled == ["disconnect"]
+
+
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
 async def test_a_connection_that_has_ended_leaves_nothing_behind(consumer: Any) -> None:
     """After the disconnect nothing refers to the consumer, and its threads can end."""
