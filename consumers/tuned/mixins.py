@@ -32,7 +32,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from functools import cache, partial
+from functools import cache
 from os import getpid
 from time import monotonic
 from typing import Any, ClassVar
@@ -73,7 +73,14 @@ class _DispatchMixin(AsyncConsumer):
             if not self.stopped:
                 turn.release()
 
-        sources = receive, partial(self.channel_layer.receive, self.channel_name)
+        async def receive_from_layer() -> Any:
+            try:
+                return await self.channel_layer.receive(self.channel_name)
+            except Exception:
+                await turn.acquire()  # what a handler is doing is finished first
+                raise
+
+        sources = receive, receive_from_layer
         tasks = [create_task(self._dispatch_from(one, dispatch_in_turn)) for one in sources]
         try:
             ended, _ = await wait(tasks, return_when=FIRST_COMPLETED)

@@ -18,7 +18,7 @@ from channels.consumer import SyncConsumer
 from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.test import override_settings
 
@@ -363,6 +363,44 @@ async def test_no_handler_runs_after_disconnect(consumer: Any) -> None:
         await asyncio.sleep(0.05)
 
     assert handled == ["disconnect"]
+
+
+class BrokenLayer(InMemoryChannelLayer):
+    """It breaks as soon as a handler runs."""
+
+    is_handling: asyncio.Event
+
+    async def receive(self, _channel: str) -> Any:
+        await self.is_handling.wait()
+        raise ConnectionError("broken")
+
+
+@pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
+async def test_a_layer_that_breaks_interrupts_no_handler(consumer: Any) -> None:
+    """The message that is being handled is answered, then the consumer ends with the error."""
+    loop = asyncio.get_running_loop()
+    layers = {"default": {"BACKEND": f"{__name__}.BrokenLayer"}}
+
+    class AsyncSlow(consumer):  # type: ignore[misc] # a class to derive from, known when it runs
+        async def receive(self, text_data: str) -> None:
+            BrokenLayer.is_handling.set()
+            await asyncio.sleep(0.05)
+            await super().receive(text_data)
+
+    class Slow(consumer):  # type: ignore[misc] # a class to derive from, known when it runs
+        def receive(self, text_data: str) -> None:
+            loop.call_soon_threadsafe(BrokenLayer.is_handling.set)
+            time.sleep(0.05)
+            super().receive(text_data)
+
+    BrokenLayer.is_handling = asyncio.Event()
+    slow = AsyncSlow if consumer is AsyncEcho else Slow
+    with override_settings(CHANNEL_LAYERS=layers):
+        communicator = WebsocketCommunicator(slow.as_asgi(), "/here/")
+        assert (await communicator.connect(TIMEOUT))[0]
+        assert await ask(communicator, "hi") == "hi"
+        with pytest.raises(ConnectionError, match="broken"):
+            await communicator.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("consumer", [AsyncEcho, Echo])
