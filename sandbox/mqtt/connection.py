@@ -24,6 +24,8 @@ LARGEST_BODY = 1024 * 1024
 """Bytes. What exceeds them is cut off: the consumer answers that it is too large."""
 RECEIVE_MAXIMUM = 10_000
 """How many messages of QoS 1 the broker sends before one is acknowledged: its backpressure."""
+MOST_UNACKNOWLEDGED = 60_000
+"""How many we publish, where the broker takes so many: subscriptions need some of the ids."""
 KEEP_ALIVE = 15
 """Seconds: a broker that does not answer is noticed after twice as long, at most."""
 CONNECT_SECONDS = 10.0
@@ -84,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._largest_packet = 0
         self._maximum_qos = 1
         # QoS 1: at most so many publications are on their way.
-        self._free = packets.LARGEST_ID
+        self._free = MOST_UNACKNOWLEDGED
         self._turns: deque[asyncio.Future[None]] = deque()
         self._sent: dict[int, Message] = {}
         self._steps: deque[_Step] = deque()
@@ -142,7 +144,9 @@ class Connection(asyncio.Protocol):
             raise RefusedError(connack.code)
         numbers = cast("dict[int, int]", connack.properties)
         self.session_present = connack.session_present
-        self._free = numbers.get(packets.RECEIVE_MAXIMUM, packets.LARGEST_ID)
+        self._free = min(
+            numbers.get(packets.RECEIVE_MAXIMUM, packets.LARGEST_ID), MOST_UNACKNOWLEDGED
+        )
         self._maximum_qos = numbers.get(packets.MAXIMUM_QOS, 1)
         self._largest_packet = numbers.get(packets.MAXIMUM_PACKET_SIZE, 0)
         self._keep_alive = numbers.get(packets.SERVER_KEEP_ALIVE, KEEP_ALIVE)

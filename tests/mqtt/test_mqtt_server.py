@@ -19,13 +19,16 @@ from django.utils.module_loading import import_string
 
 from consumers.catalogue import DEVICES, Exhibit
 from routing.topics import TopicRouter, topic
-from sandbox.mqtt import connection, server
+from sandbox.mqtt import connection, packets, server
+from sandbox.mqtt.connection import Connection
+from sandbox.mqtt.packets import Message
 from sandbox.mqtt.url import read_url
 from sandbox.processes.mosquitto import KEEPS, Mosquitto
 from sandbox.processes.servers import ROOT, free_port
 from tests.support.asgi import TIMEOUT
 from tests.support.devices import Device, ServerThread, eventually, subscribed
 from tests.support.logs import Log, logged
+from tests.support.tcp import tcp_server
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("mosquitto_program")]
 each_device = pytest.mark.parametrize("exhibit", DEVICES, ids=lambda exhibit: exhibit.id)
@@ -227,6 +230,32 @@ async def test_a_consumer_that_publishes_after_the_loss_of_a_full_connection_end
         await asyncio.sleep(0.2)
         broker.kill()
         await eventually(has_ended.is_set)
+
+
+async def test_a_broker_that_acknowledges_nothing_leaves_ids_for_subscriptions() -> None:
+    """Publishing waits before all ids are in use, where a search for a free one would not end."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x20\x03\x00\x00\x00")
+        with suppress(OSError):
+            while await reader.read(65_536):
+                pass
+
+    async def publish(connection: Connection) -> None:
+        while True:
+            await connection.publish(Message("t", b"", 1, retain=False))
+
+    async with tcp_server(accept) as port:
+        connection = await Connection.open(
+            read_url(f"mqtt://127.0.0.1:{port}"), "one", 5, lambda _: None, lambda _: None
+        )
+        publishing = asyncio.create_task(publish(connection))
+        await asyncio.sleep(0)  # it runs until it has to wait
+        publishing.cancel()
+        published = len(connection.unacknowledged)
+        assert published < packets.LARGEST_ID
+        connection.subscribe("t", 1)
+        connection.abort()
 
 
 async def test_over_the_broker_s_message_size_limit_the_log_says_so(log: Log) -> None:
