@@ -33,6 +33,7 @@ class EchoConsumer(AsyncJsonWebsocketConsumer):
         await self.send(await self.worker.echo(content))
 
     async def disconnect(self, code: int) -> None:
+        self.worker.close()
         connection_log.disconnected(self.scope, code)
 
     @classmethod

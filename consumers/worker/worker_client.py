@@ -4,8 +4,8 @@ The encoded reply is what is sent, so that any channel layer can carry it: Messa
 of the Redis layers, has no integers over 64 bits.
 """
 
-from asyncio import timeout
-from contextlib import suppress
+from asyncio import Task, create_task, timeout, wait
+from time import monotonic
 from typing import Any
 
 from channels.exceptions import ChannelFull
@@ -35,6 +35,8 @@ class WorkerClient:
         self.layer: Any = get_channel_layer("workers")
         self.reply_channel = ""
         self.number = 0
+        self.reply: Task[Any] | None = None
+        """What waits for a reply. It goes on after its time is over, for the next request."""
 
     async def echo(self, request: Request | Error) -> str:
         """Return the worker's encoded reply to a good request, else an encoded error."""
@@ -42,6 +44,8 @@ class WorkerClient:
             request = IN_MEMORY
         if isinstance(request, Error):
             return encode(answer(request))
+        if self.reply and self.reply.done():  # a late reply to an earlier request
+            self.reply = None
         try:
             await self._send(request)
             # A slow channel layer leaves the worker its whole time: the timeout starts only now.
@@ -67,13 +71,28 @@ class WorkerClient:
             )
 
     async def _receive(self, seconds: float) -> str:
-        with suppress(TimeoutError):
-            async with timeout(seconds):
-                while True:
-                    reply = await self.layer.receive(self.reply_channel)
-                    if reply["number"] == self.number:  # not a late reply to an earlier request
-                        return str(reply["text"])
-        return encode(answer(NO_REPLY))
+        deadline = monotonic() + seconds
+        while True:
+            self.reply = self.reply or create_task(self._next_reply())
+            # It is not cancelled: on Python 3.11 redis-py can miss that, and would wait for ever.
+            if not (await wait([self.reply], timeout=max(0, deadline - monotonic())))[0]:
+                return encode(answer(NO_REPLY))
+            reply, self.reply = self.reply.result(), None
+            if isinstance(reply, Exception):
+                raise reply
+            if reply["number"] == self.number:  # not a late reply to an earlier request
+                return str(reply["text"])
+
+    async def _next_reply(self) -> Any:
+        try:
+            return await self.layer.receive(self.reply_channel)
+        except LAYER_ERRORS as error:
+            return error
+
+    def close(self) -> None:
+        """Wait for no reply any more."""
+        if self.reply:
+            self.reply.cancel()
 
 
 async def send_reply(request: Any) -> None:

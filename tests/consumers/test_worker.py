@@ -1,7 +1,8 @@
 """What a connection gets when no worker answers, and which worker answers otherwise."""
 
 import json
-from asyncio import Event, create_task, sleep, timeout, wait
+from asyncio import CancelledError, Event, create_task, ensure_future, sleep, timeout, wait
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -81,6 +82,35 @@ async def test_an_answer_that_comes_too_late_is_not_delivered(name: str) -> None
         event = await layer.receive(name)
         worker.incoming.put_nowait({**event, "delay": 0})
     assert await client.receive_from(timeout=20) == '{"message":"next"}'
+    await client.disconnect()
+    worker.task.cancel()
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("over_redis")
+async def test_a_wait_that_cannot_be_cancelled_ends_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where redis-py misses a cancellation there is an answer, and one to the next request."""
+    layer: Any = get_channel_layer("workers")
+    receive = layer.receive
+
+    async def receive_whatever_comes(channel: str) -> Any:
+        receiving = ensure_future(receive(channel))
+        with suppress(CancelledError):
+            await wait([receiving])
+        return await receiving
+
+    monkeypatch.setattr(layer, "receive", receive_whatever_comes)
+    client = WebsocketCommunicator(application, f"{PATH}?worker=echo-async")
+    await client.connect()
+    await client.send_to(text_data='{"message": "given up"}')
+    assert "no_worker" in await client.receive_from(timeout=TIMEOUT)
+    await client.send_to(text_data='{"message": "next", "delay": 1}')
+    worker = Connection({"type": "channel", "channel": "echo-async"})
+    for _ in range(2):
+        worker.incoming.put_nowait({**await receive("echo-async"), "delay": 0})
+    assert await client.receive_from(timeout=TIMEOUT) == '{"message":"next"}'
     await client.disconnect()
     worker.task.cancel()
 
