@@ -187,6 +187,37 @@ async def test_a_worker_takes_no_more_than_it_can_do(over_redis: None) -> None:
         await wait((consumer, listening))
 
 
+@pytest.mark.asyncio
+async def test_a_worker_does_not_catch_up_on_what_has_expired(over_redis: None) -> None:
+    """A request after a flood is not kept waiting by those that their clients have given up."""
+    del over_redis
+    layer: Any = get_channel_layer("workers")
+    layer.capacity, layer.expiry = 200, 1
+    for number in range(100):
+        await layer.send("echo-async", {"type": "echo.request", "number": number})
+    handled: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        del scope, send
+        while True:
+            handled.append((await receive())["number"])
+            await sleep(0.05)
+
+    worker = RetryingWorker(application, ["echo-async"], layer)
+    listening = create_task(worker.listener("echo-async"))
+    await sleep(2 * layer.expiry)
+    await layer.send("echo-async", {"type": "echo.request", "number": 100})
+    async with timeout(TIMEOUT):
+        while 100 not in handled:
+            await sleep(0.01)
+    assert len(handled) < 100
+    consumer = worker.application_instances["echo-async"]["future"]
+    for task in (consumer, listening):
+        task.cancel()
+    async with timeout(TIMEOUT):
+        await wait((consumer, listening))
+
+
 def waiting(worker: RetryingWorker) -> int:
     """How many messages wait for the consumer of a worker."""
     number: int = worker.application_instances["echo-async"]["input_queue"].qsize()

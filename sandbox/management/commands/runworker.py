@@ -17,8 +17,9 @@ from consumers.channel_layer import LAYER_ERRORS
 logger = logging.getLogger("django.channels.worker")
 
 
-MOST_WAITING = 100
-"""Messages of a channel that wait for its consumer in this process; others wait in the layer."""
+MOST_WAITING = 5
+"""Messages of a channel that wait for its consumer in this process; others wait in the layer, where
+they expire: a request that its client has given up costs the next ones no time."""
 
 
 class RetryingWorker(Worker):
@@ -34,7 +35,7 @@ class RetryingWorker(Worker):
                 await asyncio.sleep(1)
                 continue
             while self._queue(channel).qsize() >= MOST_WAITING:  # noqa: ASYNC110 # no event of asgiref's
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.005)
             self._queue(channel).put_nowait(message)
 
     def _queue(self, channel: str) -> asyncio.Queue[Any]:
