@@ -158,7 +158,10 @@ class Dispatch:
             logger.warning("%.200r: retained, so it may be old: ignored", name)
         else:
             member = self._members.get(name)
-            if (member is None or member.task.done()) and self._has_room():
+            if member is not None and member.task.done():
+                self._forget(member)
+                member = None
+            if member is None and self._has_room():
                 member = self._begin(route, self._scope_of(name, kwargs))
             if member is not None and member.take(event):
                 self._members.move_to_end(name)

@@ -245,8 +245,12 @@ async def test_a_consumer_that_never_begins_is_given_up(
     assert recorder.begun[topics.MOST_TRIES :] == [{"client": "b"}, "end"]
 
 
-async def test_a_message_at_the_end_of_a_consumer_is_handled(recorder: type[Recorder]) -> None:
-    """What comes in the very moment in which a consumer ends is given to a new one."""
+@pytest.mark.parametrize("most", [1, 2])
+async def test_a_message_at_the_end_of_a_consumer_is_handled(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """What comes in the very moment in which a consumer ends is given to one in its place."""
+    monkeypatch.setattr(topics, "MOST_CONSUMERS", most)
 
     async def application(scope: Any, receive: Any, _send: Any) -> None:
         await receive()
