@@ -89,7 +89,7 @@ async def test_an_answer_that_comes_too_late_is_not_delivered(name: str) -> None
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("over_redis")
 async def test_a_wait_that_cannot_be_cancelled_ends_in_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     """Where redis-py misses a cancellation there is an answer, and one to the next request."""
     layer: Any = get_channel_layer("workers")
@@ -106,10 +106,11 @@ async def test_a_wait_that_cannot_be_cancelled_ends_in_time(
     await client.connect()
     await client.send_to(text_data='{"message": "given up"}')
     assert "no_worker" in await client.receive_from(timeout=TIMEOUT)
-    await client.send_to(text_data='{"message": "next", "delay": 1}')
+    settings.WORKER_SECONDS = TIMEOUT
+    await client.send_to(text_data='{"message": "next"}')
     worker = Connection({"type": "channel", "channel": "echo-async"})
     for _ in range(2):
-        worker.incoming.put_nowait({**await receive("echo-async"), "delay": 0})
+        worker.incoming.put_nowait(await receive("echo-async"))
     assert await client.receive_from(timeout=TIMEOUT) == '{"message":"next"}'
     await client.disconnect()
     worker.task.cancel()
@@ -206,6 +207,7 @@ async def test_a_worker_does_not_catch_up_on_what_has_expired(over_redis: None) 
     worker = RetryingWorker(application, ["echo-async"], layer)
     listening = create_task(worker.listener("echo-async"))
     await sleep(2 * layer.expiry)
+    layer.expiry = 60
     await layer.send("echo-async", {"type": "echo.request", "number": 100})
     async with timeout(TIMEOUT):
         while 100 not in handled:
