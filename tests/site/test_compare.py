@@ -125,7 +125,8 @@ def test_the_address_has_the_request_that_was_sent(
     expect(verdict).to_have_text(re.compile("^This request is from the link, and is not sent yet"))
     expect(page.get_by_label("Request")).to_have_value("{“é&=#+")
     expect(page.get_by_label("binary")).to_be_checked()
-    expect(row(page, "tutorial/websocket").locator(".state")).to_have_text("open")
+    # Chromium's console warns of a WebSocket that is closed before it is open.
+    expect(page.locator(".row:visible .state", has_text="open")).to_have_count(4)
     page.get_by_role("radio", name="echo").check(force=True)
     expect(row(page, "echo/websocket").locator(".state")).to_have_text("open")
     assert not any(url.endswith("/async-http/") for url in asked)

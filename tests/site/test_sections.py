@@ -5,10 +5,11 @@ import re
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 
 from consumers.catalogue import exhibits
 from sandbox.processes.servers import ROOT, Server, free_port, serve
+from tests.support.browser import BrowserErrors
 
 ROOMS = [exhibit.slug for exhibit in exhibits("rooms")]
 RATE = re.compile(r"^[1-9][\d,]* /s$")
@@ -33,6 +34,46 @@ def test_a_race_shows_rates_until_stopped(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("Stopped.")
     expect(row(page, "echo/websocket").locator(".state")).to_have_text("not connected")
     expect(page.locator(".note")).to_contain_text("python manage.py bench")
+
+
+def test_a_race_goes_on_with_the_last_valid_numbers(page: Page) -> None:
+    """A number that is not valid, typed during a race, is not used, and the page says so."""
+    page.goto("/race/")
+    page.get_by_role("button", name="Start").click()
+    status = page.get_by_role("status")
+    running = re.compile(r"^Running with 5 of \d+ exhibits\.$")
+    expect(status).to_have_text(running)
+    for label, number in (("Message size", "1000000000"), ("In flight", "-1")):
+        page.get_by_label(label).fill(number)
+        expect(status).to_contain_text("A number in the form is not valid")
+        page.get_by_label(label).fill("1")
+        expect(status).to_have_text(running)
+
+
+def test_a_stopped_race_is_over(page: Page) -> None:
+    """A request that is under way when a race stops neither continues it nor changes its state."""
+    held: list[Route] = []
+    page = page.context.new_page()  # it is closed with its route
+    page.route("**/echo/async-http/", lambda route: held.append(route))  # noqa: PLW0108 # Playwright sets an attribute of its own
+    page.goto("/race/")
+    for slug in ("websocket", "async-websocket", "json-websocket", "async-json-websocket"):
+        page.locator(f"[value='echo/{slug}']").uncheck()
+    page.get_by_label("In flight").fill("1")
+    start, stop = (page.get_by_role("button", name=name) for name in ("Start", "Stop"))
+    start.click()
+    while not held:
+        page.wait_for_timeout(50)
+    stop.click()
+    start.click()
+    while len(held) < 2:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert len(held) == 2
+    stop.click()
+    held[1].continue_()
+    page.wait_for_timeout(200)
+    expect(row(page, "echo/async-http").locator(".state")).to_have_text("not connected")
 
 
 def test_a_hidden_tab_stops_its_race(page: Page) -> None:
@@ -92,6 +133,40 @@ def test_an_isolated_consumer_that_sleeps_stalls_no_other(page: Page, edition: s
         if f"While {edition}/websocket slept, 0 of 7 connections stalled" in report:
             return
     pytest.fail(report)
+
+
+def test_another_edition_begins_anew(page: Page, browser_errors: BrowserErrors) -> None:
+    """After a change of the edition each row has one ping under way, and no old report comes."""
+    most = 0
+
+    def opened(socket: WebSocket) -> None:
+        waiting = 0
+
+        def count(by: int) -> None:
+            nonlocal waiting, most
+            waiting += by
+            most = max(most, waiting)
+
+        socket.on("framesent", lambda _: count(1))
+        socket.on("framereceived", lambda _: count(-1))
+
+    browser_errors.expect("closed before the connection is established")  # those of tuned
+    block(page, "stock")
+    page.on("websocket", opened)
+    page.evaluate(
+        """() => {
+            for (const edition of ["tuned", "stock"]) {
+                document.querySelector(`[name=edition][value=${edition}]`).click();
+            }
+        }"""
+    )
+    expect(page.locator('.row:visible[data-state="open"]')).to_have_count(7)
+    page.get_by_role("button", name="Block").click()
+    page.wait_for_timeout(1000)
+    page.get_by_role("radio", name="echo").check(force=True)
+    page.wait_for_timeout(1000)
+    expect(page.get_by_role("status")).to_be_empty()
+    assert most == 1
 
 
 def test_the_difference_of_two_sources_is_marked(page: Page) -> None:
@@ -171,6 +246,19 @@ def test_a_message_in_a_room_reaches_every_member(page: Page) -> None:
     for tab in (page, other):
         expect_received(tab, markup, markup)
         assert tab.locator("img").count() == 0
+
+
+def test_members_are_named_once(page: Page) -> None:
+    """Of equal messages that come together, the sentence names each member once."""
+    enter(page, "twice")
+    page.get_by_role("button", name="Send").evaluate(
+        "button => { for (let click = 0; click < 3; click++) button.click(); }"
+    )
+    expect_received(page, "hi", "hi", "hi")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("received by")
+    names = status.inner_text().removesuffix(".").split(": ")[-1].split(", ")
+    assert len(names) == len(set(names))
 
 
 def test_a_message_reaches_its_own_room_only(page: Page) -> None:

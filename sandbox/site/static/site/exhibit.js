@@ -166,6 +166,7 @@ class WebSocketExhibit extends EventTarget {
 class HttpExhibit extends EventTarget {
   state = "closed";
   description = "not connected";
+  #disconnected = new AbortController();
 
   constructor(url) {
     super();
@@ -182,17 +183,21 @@ class HttpExhibit extends EventTarget {
   }
 
   disconnect() {
+    this.#disconnected.abort();
+    this.#disconnected = new AbortController();
     this.#setState("closed", "not connected");
   }
 
   async request(data) {
     const sent = performance.now();
+    const disconnected = this.#disconnected.signal;
     let response, text;
     try {
-      const signal = AbortSignal.timeout(REPLY_TIMEOUT);
+      const signal = AbortSignal.any([disconnected, AbortSignal.timeout(REPLY_TIMEOUT)]);
       response = await fetch(this.url, { method: "POST", body: data, signal });
       text = await response.text();
     } catch (error) {
+      if (disconnected.aborted) throw new RequestFailed("disconnected");
       const late = error.name === "TimeoutError";
       const description = late ? `no reply within ${REPLY_TIMEOUT / 1000} s` : "the server does not answer";
       this.#setState("failed", description);

@@ -80,12 +80,13 @@ class Runner {
   }
 }
 
-let running = false;
+let running = null; // a race that was stopped does not continue when the next one has started
+let payload, inFlight; // as the form had them when it was last valid
 const runners = [...document.querySelectorAll("[data-url]")].map((element) => new Runner(element));
 
 async function race() {
   if (running || !form.reportValidity()) return;
-  running = true;
+  const race = (running = Symbol("race"));
   for (const runner of runners) {
     runner.reset();
     runner.update();
@@ -93,28 +94,31 @@ async function race() {
   start.disabled = true;
   stop.disabled = false;
   stop.focus();
-  for (let round = 0; running; round++) await runRound(round);
+  for (let round = 0; running === race; round++) await runRound(race, round);
 }
 
-async function runRound(round) {
-  const payload = JSON.stringify({ message: "x".repeat(form.elements.size.valueAsNumber || 0) });
-  const inFlight = form.elements.inflight.valueAsNumber || 1;
+async function runRound(race, round) {
+  const valid = form.checkValidity();
+  if (valid) {
+    payload = JSON.stringify({ message: "x".repeat(form.elements.size.valueAsNumber) });
+    inFlight = form.elements.inflight.valueAsNumber;
+  }
   const chosen = runners.filter((runner) => runner.chosen);
   // Each round starts with another exhibit, so that none is always first.
   const turns = chosen.map((_, turn) => chosen[(turn + round) % chosen.length]);
   let ran = 0;
   for (const runner of turns) {
-    if (!running) return;
+    if (running !== race) return;
     if (!runner.exhibit.ready) continue;
     if (await runner.run(payload, inFlight)) ran += 1;
     show();
   }
-  if (!running) return;
-  say(
+  if (running !== race) return;
+  const counted =
     ran === chosen.length
       ? `Running with ${ran} of ${runners.length} exhibits.`
-      : `Running with ${ran} of the ${chosen.length} chosen; the others are not connected.`,
-  );
+      : `Running with ${ran} of the ${chosen.length} chosen; the others are not connected.`;
+  say(valid ? counted : `${counted} A number in the form is not valid: the one before it counts.`);
   if (ran === 0) await new Promise((resolve) => setTimeout(resolve, TURN));
 }
 
@@ -130,7 +134,7 @@ function show() {
 
 function end(reason) {
   if (!running) return;
-  running = false;
+  running = null;
   for (const runner of runners) runner.exhibit.disconnect();
   start.disabled = false;
   stop.disabled = true;

@@ -56,15 +56,15 @@ const presence = new Presence(
 );
 
 // One sentence for all members that receive a message, not one for each.
-let received = { text: "", by: [], timer: 0 };
+let received = { text: "", by: new Set(), timer: 0 };
 
 function announce(name, text) {
   clearTimeout(received.timer);
-  if (received.text !== text) received = { text, by: [] };
-  received.by.push(name);
+  if (received.text !== text) received = { text, by: new Set() };
+  received.by.add(name);
   received.timer = setTimeout(() => {
-    status.textContent = `${text.slice(0, 200)} received by ${received.by.length}: ${received.by.join(", ")}.`;
-    received = { text: "", by: [] };
+    status.textContent = `${text.slice(0, 200)} received by ${received.by.size}: ${[...received.by].join(", ")}.`;
+    received = { text: "", by: new Set() };
   }, TOGETHER);
 }
 

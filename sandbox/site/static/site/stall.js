@@ -22,17 +22,14 @@ class Row {
     this.canvas = element.querySelector("canvas");
     this.exhibit = exhibitAt(element.dataset, { persistent: true });
     this.exhibit.addEventListener("state", () => this.#showState());
+    this.#ping();
   }
 
   set shown(shown) {
     this.element.hidden = !shown;
-    if (!shown) {
-      this.exhibit.disconnect();
-      this.pings = [];
-    } else {
-      this.exhibit.connect();
-      this.#ping();
-    }
+    this.pings = [];
+    if (shown) this.exhibit.connect();
+    else this.exhibit.disconnect();
   }
 
   get shown() {
@@ -50,7 +47,7 @@ class Row {
   }
 
   async #ping() {
-    while (this.shown) {
+    while (true) {
       if (this.exhibit.ready && !document.hidden) {
         const ping = { start: performance.now() };
         this.pings.push(ping);
@@ -75,6 +72,7 @@ class Row {
 
 const rows = [...document.querySelectorAll("[data-url]")].map((element) => new Row(element));
 let chosen = ""; // the edition whose consumer is to sleep
+let since = 0; // when it was chosen: pings from before it are not shown
 
 async function block() {
   if (blocked && !blocked.end) return;
@@ -90,7 +88,7 @@ async function block() {
     await exhibit.request(JSON.stringify({ message: "blocked", delay }));
     blocked.end = performance.now();
     await sleep(2 * PAUSE); // the replies to the pings that waited are on their way
-    report(blocker, shown);
+    if (since < blocked.start) report(blocker, shown);
   } catch (error) {
     if (!(error instanceof RequestFailed)) throw error;
     say(`${blocker.id} could not be blocked: ${error.message}.`);
@@ -134,6 +132,7 @@ function draw() {
 button.addEventListener("click", block);
 chosenEdition((edition) => {
   chosen = edition;
+  since = performance.now();
   for (const row of rows) {
     const { dataset } = row.element;
     const shown = dataset.edition === edition || "neighbour" in dataset;
