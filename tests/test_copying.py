@@ -244,22 +244,20 @@ def make_project(blank: Path, folder: Path, names: tuple[str, ...], redis_url: s
                 around_all += block
             else:
                 settings += block.replace("redis://127.0.0.1:6379/0", redis_url)
-    asgi = marked("asgi", "python")
-    places = re.findall("^# Lines .*\n", asgi, re.MULTILINE)
-    assert len(places) == 2
-    asgi = asgi.replace(places[0], around_each).replace(places[1], around_all)
-    (folder / "mysite" / "asgi.py").write_text(asgi)
-    (folder / "mysite" / "settings.py").write_text(settings)
     for file, program in (it for name in names for it in ENTRIES[name].programs):
         (folder / file).write_text(program)
+    asgi = marked("program: mysite/asgi.py" if TOGETHER in names else "asgi", "python")
+    places = re.findall("^# Lines .*\n", asgi, re.MULTILINE)
     if TOGETHER in names:
-        add_room(folder / "mysite" / "asgi.py")
+        (place,) = places
+        mounted = re.sub(r"\w+\.\w+\.as_asgi\(\)", r"mounted(\g<0>)", around_each)
+        asgi = asgi.replace(place, marked("room", "python") + mounted)
+    else:
+        around_others, around_everything = places
+        asgi = asgi.replace(around_others, around_each).replace(around_everything, around_all)
+    (folder / "mysite" / "asgi.py").write_text(asgi)
+    (folder / "mysite" / "settings.py").write_text(settings)
     look_often(folder / "mysite" / "asgi.py")
-
-
-def add_room(asgi: Path) -> None:
-    before, after, rest = asgi.read_text().partition("http_urlpatterns = [")
-    asgi.write_text(f"{before}{marked('room', 'python')}\n{after}{rest}")
 
 
 def look_often(asgi: Path) -> None:
@@ -636,6 +634,7 @@ def together(site: Site) -> None:
         check(site, "/chat/")
     origin(site, "/rooms/lobby/")
     answers(lambda text: site.ask("/rooms/lobby/", text))
+    history(site)
     with site.websocket("/chat/") as websocket:
         site.server.process.terminate()
         with pytest.raises(ConnectionClosed) as raised:
@@ -667,7 +666,7 @@ PROMISES: dict[str, dict[str, Check | None]] = {
         "routing/servers": servers,
         "sandbox/layers/in_memory": drops_are_logged,
     },
-    "daphne with all": {TOGETHER: together},
+    "daphne with all": {TOGETHER: together, "consumers/history": None},
     "daphne with redis": {"sandbox/layers/pub_sub": pub_sub},
     "daphne with redis and devices": {
         "consumers/rooms": None,
