@@ -29,7 +29,7 @@ def poll(seconds: float) -> Any:
 
 @pytest.mark.asyncio
 async def test_an_event_stream_sends_each_message() -> None:
-    """Who follows gets what is sent to the room, and leaves it when the client does."""
+    """Who follows gets each line that is sent to the room, and leaves it when the client does."""
     layer: Any = get_channel_layer("rooms")
     scope = {"type": "http", "method": "GET", "path": "/events/", "headers": []}
     communicator: Any = ApplicationCommunicator  # it has no types
@@ -40,10 +40,10 @@ async def test_an_event_stream_sends_each_message() -> None:
     assert start["headers"] == [(b"Content-Type", b"text/event-stream")]
     assert (await stream.receive_output(timeout=30))["body"] == b": following\n\n"
 
-    for text in ("one", "two"):
+    for text, lines in (("one", "data: one\n"), ("a\r\nid: 1\n", "data: a\ndata: id: 1\ndata: \n")):
         await layer.group_send("room.lobby", {"type": "room.message", "text": text})
         event = await stream.receive_output(timeout=30)
-        assert (event["body"], event["more_body"]) == (f"data: {text}\n\n".encode(), True)
+        assert (event["body"], event["more_body"]) == (f"{lines}\n".encode(), True)
 
     await stream.send_input({"type": "http.disconnect"})
     await stream.wait(timeout=30)
