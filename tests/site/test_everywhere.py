@@ -34,6 +34,8 @@ LINKS_IN_FRAME = 11
 """Those that each page has: to skip, to the first page, the sections, the documentation."""
 PROSE = """() => [...document.querySelectorAll("p, dd, li, td, label, .url")]
   .map((one) => one.closest("pre, .code") ? "" : one.innerText).join(" ")"""
+CUT_OFF = """() => [...document.querySelectorAll("pre, .scroll, .both")]
+  .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"""
 # A radio button that is drawn by the text next to it has its outline there.
 OUTLINES = """() => {
   const reached = [...document.querySelectorAll(
@@ -70,6 +72,17 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
         page.goto(path)
         page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
         assert (path, page.evaluate("document.documentElement.scrollWidth")) == (path, 320)
+
+
+def test_paper_shows_what_a_screen_scrolls(page: Page) -> None:
+    """On paper nothing is cut off: code breaks its lines, and tables fit."""
+    page = page.context.new_page()  # it is closed with its medium
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins
+    page.emulate_media(media="print")
+    for path in ("/", "/source/", "/stall/", "/docs/servers/"):
+        page.goto(path)
+        page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
+        assert (path, page.evaluate(CUT_OFF)) == (path, [])
 
 
 def test_no_page_shows_markdown(page: Page) -> None:
