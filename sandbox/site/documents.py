@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -28,8 +30,11 @@ def documents() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.md"))
 
 
-def as_html(name: str, host: str) -> SafeString:
-    """Render a page, whose URL ends in its name and a slash, with commands for this host."""
+def as_html(name: str, site: str) -> SafeString:
+    """Render a page, whose URL ends in its name and a slash, with commands for this site.
+
+    ``site`` is a URL without the slash at its end.
+    """
     tokens = MARKDOWN.parse((FOLDER / f"{name}.md").read_text())
     for token, content in pairwise(tokens):
         if token.type == "heading_open":
@@ -40,7 +45,10 @@ def as_html(name: str, host: str) -> SafeString:
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
     for tag, replacement in ADAPTED.items():
         html = html.replace(tag, replacement)
-    return SafeString(html.replace(HOST, host))
+    site = escape(site)
+    html = html.replace(f"http://{HOST}", site)
+    html = html.replace(f"ws://{HOST}", site.replace("http", "ws", 1))
+    return SafeString(html.replace(HOST, urlsplit(site).netloc))
 
 
 def anchor(heading: str) -> str:

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import get_script_prefix, reverse
 from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from consumers.bot.models import Invitation
 from consumers.catalogue import BOTS, CATALOGUE, Edition, Exhibit, exhibits
@@ -193,7 +193,7 @@ def scope(request: HttpRequest) -> HttpResponse:
 def document(request: HttpRequest, name: str) -> HttpResponse:
     if name not in documents():
         raise Http404(f"There is no page {name!r} in docs/.")
-    html = as_html(name, request.get_host())  # Django refuses what is no host
+    html = as_html(name, request.build_absolute_uri(get_script_prefix()).removesuffix("/"))
     return render(request, "site/document.html", {"name": name, "names": documents(), "html": html})
 
 
@@ -230,10 +230,12 @@ def exhibit(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
     return _show_exhibit(request, shown, form=WireForm(shown))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 async def wire(request: HttpRequest, edition: str, slug: str) -> HttpResponse:
     """Connect to the exhibit as any client does, and show each frame."""
     shown = _exhibit(f"{edition}/{slug}")
+    if request.method != "POST":  # the address of a result, opened again
+        return redirect("exhibit", edition, slug)
     form = WireForm(shown, request.POST)
     if not form.is_valid():
         return _show_exhibit(request, shown, form=form)

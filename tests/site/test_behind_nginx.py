@@ -68,6 +68,10 @@ def test_the_site_works_through_tls_and_a_prefix(proxied: Page) -> None:
     expect(proxied.locator(".frames")).to_contain_text("GET /app/echo/json-websocket/")
     expect(proxied.locator(".frames")).to_contain_text("101 Switching Protocols")
 
+    for name, url in (("authentication", site.replace("wss", "https")), ("contract", site)):
+        proxied.goto(f"{site.replace('wss', 'https')}docs/{name}/")
+        expect(proxied.locator("pre", has_text=f"{url}echo/").first).to_be_visible()
+
     proxied.get_by_role("link", name="Scope").first.click()
     proxied.get_by_role("link", name="Sign in").click()
     sign_in(proxied)

@@ -88,11 +88,13 @@ def test_a_link_leads_to_the_answer_without_javascript(
 
 @each
 def test_the_exhibit_can_be_tried_at_once(page: Page, choice: Choice) -> None:
-    """A message that is sent on the page comes back from the exhibit, and is shown."""
+    """A message that is sent on the page comes back from the exhibit, is shown and read out."""
     page.goto(f"/choose/?{address_of(choice)}#answer")
     page.get_by_label("Message").fill("at once")
     page.get_by_role("button", name="Send").click()
-    reply = page.get_by_role("list", name="What came back").get_by_role("listitem")
+    replies = page.get_by_role("list", name="What came back")
+    expect(replies).to_have_attribute("aria-live", "polite")
+    reply = replies.get_by_role("listitem")
     expect(reply).to_have_count(1)
     expect(reply).to_contain_text('"message":"at once"')
 

@@ -49,10 +49,17 @@ async def test_a_room_is_not_disturbed(daphne: Server) -> None:
 
 @pytest.mark.asyncio
 async def test_another_site_cannot_ask_for_it(daphne: Server) -> None:
-    """Without the token of the form nothing is opened: the answer is 403; a GET is 405."""
+    """Without the token of the form nothing is opened: the answer is 403."""
     url = f"{daphne.url}/exhibits/echo/websocket/wire/"
     assert (await http("POST", url, body=b"code=1000")).status == 403
-    assert (await http("GET", url)).status == 405
+
+
+@pytest.mark.asyncio
+async def test_the_address_of_a_result_leads_to_the_exhibit(daphne: Server) -> None:
+    """A browser that is given the address of what it was shown gets the page to ask again."""
+    response = await http("GET", f"{daphne.url}/exhibits/echo/websocket/wire/")
+    assert (response.status, response.header("location")) == (302, "/exhibits/echo/websocket/")
+    assert (await http("GET", f"{daphne.url}/exhibits/echo/nothing/wire/")).status == 404
 
 
 async def record(server: Server, exhibit: Exhibit, message: str) -> tuple[Trace, str]:
