@@ -1,6 +1,8 @@
 """Compare: one request to five consumers, in a real browser."""
 
 import re
+import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -202,6 +204,28 @@ def test_the_page_reconnects_after_a_restart_of_the_server(
             expect(page.locator(".row:visible", has_text="next attempt")).to_have_count(0)
             compare(page, '{"message": "back"}')
             expect(verdict).to_have_text('All five identical: {"message":"back"}')
+
+
+def test_the_page_does_not_wait_for_a_server_that_hangs(
+    browser: Browser, environment: dict[str, str]
+) -> None:
+    """A handshake that is not answered ends after ten seconds, and the row says so."""
+    with (
+        serve("daphne", environment=environment) as server,
+        browser.new_context(base_url=server.url) as context,
+    ):
+        page = context.new_page()
+        page.clock.install()
+        visit(page)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            page.get_by_role("radio", name="tutorial").check(force=True)
+            state = row(page, "tutorial/websocket").locator(".state")
+            expect(state).to_have_text("connecting")
+            page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+            expect(state).to_have_text("no reply within 10 s; next attempt in 0.5 s")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("slug", ["websocket", "async-json-websocket"])

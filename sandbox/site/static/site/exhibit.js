@@ -70,9 +70,13 @@ class WebSocketExhibit extends EventTarget {
     this.#detach();
     const socket = (this.#socket = new WebSocket(this.url));
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#setState("open", "open");
+    socket.onopen = () => {
+      clearTimeout(this.#timer);
+      this.#setState("open", "open");
+    };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#closed(code);
+    this.#timer = setTimeout(() => this.#timedOut(), REPLY_TIMEOUT); // browsers wait for minutes
     this.#setState("connecting", "connecting");
   }
 
