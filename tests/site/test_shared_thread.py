@@ -34,8 +34,8 @@ async def test_the_shared_thread_stalls_only_its_users(
         sleeper = await stack.enter_async_context(websocket(f"{daphne.url}/stock/websocket/"))
         if is_open:
             connection = await stack.enter_async_context(websocket(url))
-        await sleeper.send(f'{{"message":1,"delay":{SLEEP}}}')
         began = time.perf_counter()
+        await sleeper.send(f'{{"message":1,"delay":{SLEEP}}}')
         while f"{sleeper.local_address} /stock/websocket/ receive" not in daphne.log():
             await asyncio.sleep(0.01)
         if not is_open:
