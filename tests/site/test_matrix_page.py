@@ -28,6 +28,7 @@ def test_it_opens_with_what_differs(page: Page) -> None:
     """At first the probes are shown in which an exhibit of echo differs, and no others."""
     page.goto("/matrix/")
     rows = page.locator(".cells tbody tr:has(td)")
+    expect(rows.first).to_be_visible()  # the cells are loaded after the page
     expect(page.locator("#found")).to_contain_text(
         f"{rows.count()} of {len(committed()['probes'])}"
     )
