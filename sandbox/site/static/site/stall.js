@@ -15,6 +15,7 @@ let blocked = null; // the start of the consumer's sleep and, when it is over, i
 
 class Row {
   pings = [];
+  #pinging = false;
 
   constructor(element) {
     this.element = element;
@@ -22,14 +23,17 @@ class Row {
     this.canvas = element.querySelector("canvas");
     this.exhibit = exhibitAt(element.dataset, { persistent: true });
     this.exhibit.addEventListener("state", () => this.#showState());
-    this.#ping();
   }
 
   set shown(shown) {
     this.element.hidden = !shown;
     this.pings = [];
-    if (shown) this.exhibit.connect();
-    else this.exhibit.disconnect();
+    if (!shown) {
+      this.exhibit.disconnect();
+    } else {
+      this.exhibit.connect();
+      this.#ping();
+    }
   }
 
   get shown() {
@@ -47,7 +51,9 @@ class Row {
   }
 
   async #ping() {
-    while (true) {
+    if (this.#pinging) return; // shown again before its last pause was over
+    this.#pinging = true;
+    while (this.shown) {
       if (this.exhibit.ready && !document.hidden) {
         const ping = { start: performance.now() };
         this.pings.push(ping);
@@ -62,6 +68,7 @@ class Row {
       }
       await sleep(PAUSE);
     }
+    this.#pinging = false;
   }
 
   #showState() {
