@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
 from itertools import count
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 from sandbox.checkup.acquaintance import ROUND_TRIPS, meet
@@ -184,6 +187,31 @@ def test_a_neighbour_that_waits_is_seen(patients: dict[str, Patient]) -> None:
     assert outcome.waits
     assert outcome.busy is not None
     assert outcome.busy >= 0.7
+
+
+def test_a_neighbour_in_the_room_of_a_slow_one_does_not_wait() -> None:
+    """In a room too, the neighbour's reply is not that to --slow, and its own time is shown."""
+    room: set[ServerConnection] = set()
+
+    def say(text: str) -> None:
+        for member in set(room):
+            with suppress(ConnectionClosed):
+                member.send(text)
+
+    def chat(connection: ServerConnection) -> None:
+        room.add(connection)
+        for message in connection:
+            text = str(message)
+            threading.Timer(1.5 if text == "sleep" else 0, say, [text]).start()
+        room.discard(connection)
+
+    with echo_server(chat) as url:
+        manner = Manner("hi", slow="sleep")
+        finding = found_alone("neighbours-under-slow", Target.of(url, manner))
+    assert finding.grade == "good"
+    assert isinstance(finding.outcome, Wait)
+    assert finding.outcome.neighbour is not None
+    assert finding.outcome.neighbour < 1.2 < (finding.outcome.busy or 0)
 
 
 def test_neighbours_that_are_refused_are_no_load(

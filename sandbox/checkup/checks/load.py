@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -11,7 +12,7 @@ from websockets.frames import CloseCode
 from sandbox import wire
 from sandbox.checkup.check import KIB, MIB, Check, Cost, Grade
 from sandbox.checkup.checks.bad_input import graded
-from sandbox.checkup.client import ENDS, Caller, as_text
+from sandbox.checkup.client import ENDS, Caller, Client, as_text
 from sandbox.checkup.outcomes import (
     After,
     Cap,
@@ -35,7 +36,7 @@ EACH = 0.02
 FLOODED, FLOOD_SECONDS = 1000, 2.0
 UNREAD, UNREAD_SIZE, UNREAD_SECONDS, STOPPED_SECONDS = 1500, 16 * KIB, 4.0, 0.6
 CAPS = (MIB, 16 * MIB)
-SLOW_SECONDS = 10.0
+SLOW_SECONDS, NEIGHBOUR = 10.0, "neighbour"
 NOT_BUSY = 0.1
 QUICK = 0.1
 """Seconds: a wait that people notice."""
@@ -129,26 +130,32 @@ async def slow(caller: Caller, trace: wire.Trace) -> Outcome:
 
 async def _slow(caller: Caller, trace: wire.Trace, request: str) -> Outcome:
     async with caller.open(trace) as one, caller.open(trace) as other:
-        await one.send(request)
-        began = time.perf_counter()
-        answer = asyncio.create_task(one.receive(SLOW_SECONDS))
+        answer = asyncio.create_task(_timed(_ask_slow(caller, one, request)))
         await asyncio.sleep(NOT_BUSY)
         if answer.done():
-            with suppress(*ENDS):
-                answer.result()
+            await answer
             return Skipped(f"--slow keeps it busy for less than {NOT_BUSY:g} s.")
-        asked = time.perf_counter()
-        neighbour = asyncio.create_task(caller.ask_marked(other, "neighbour", SLOW_SECONDS))
+        neighbour = asyncio.create_task(_timed(caller.ask_marked(other, NEIGHBOUR, SLOW_SECONDS)))
         await asyncio.wait({answer, neighbour}, return_when=asyncio.FIRST_COMPLETED)
         waits = answer.done()
-        ends: dict[str, float | None] = {}
-        for name, task, start in (("busy", answer, began), ("neighbour", neighbour, asked)):
-            try:
-                await task
-                ends[name] = time.perf_counter() - start
-            except ENDS:
-                ends[name] = None
-        return Wait(ends["neighbour"], ends["busy"], waits)
+        return Wait(await neighbour, await answer, waits)
+
+
+async def _ask_slow(caller: Caller, client: Client, request: str) -> None:
+    """Wait for the answer; in a room, not for that to the neighbour, which is heard too."""
+    reply = await client.ask(request, SLOW_SECONDS)
+    while caller.habits.mark is not None and NEIGHBOUR in as_text(reply):
+        reply = await client.reply(SLOW_SECONDS)
+
+
+async def _timed(answer: Awaitable[object]) -> float | None:
+    """Give the seconds that an answer took; None if none came."""
+    began = time.perf_counter()
+    try:
+        await answer
+    except ENDS:
+        return None
+    return time.perf_counter() - began
 
 
 async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
