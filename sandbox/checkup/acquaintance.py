@@ -100,6 +100,7 @@ async def _ask(caller: Caller) -> None:
     sent, hint = "--send", ""
     if manner.request == DEFAULT_REQUEST:
         sent, hint = DEFAULT_REQUEST, " Give a request that it answers: --send '...'."
+    times: list[float] = []
     try:
         async with caller.open() as client:
             began = time.perf_counter()
@@ -107,12 +108,12 @@ async def _ask(caller: Caller) -> None:
             first = time.perf_counter() - began
             more = len(await client.heard(max(GREETING_SECONDS, min(1.0, 3 * first))))
             client.habits = replace(client.habits, more=more)
-            times: list[float] = []
             until = time.monotonic() + REST_SECONDS
-            while time.monotonic() < until and len(times) < ROUND_TRIPS:
-                began = time.perf_counter()
-                await client.ask(manner.request)
-                times.append(time.perf_counter() - began)
+            with suppress(ClosedError, TimeoutError):  # it may limit how often it is asked
+                while time.monotonic() < until and len(times) < ROUND_TRIPS:
+                    began = time.perf_counter()
+                    await client.ask(manner.request)
+                    times.append(time.perf_counter() - began)
     except TimeoutError as error:
         wanted = "" if manner.reply is None else " that --reply matches"
         raise TargetError(

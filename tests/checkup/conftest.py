@@ -64,7 +64,7 @@ def echo_server(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
     """Serve with the websockets library; give the URL."""
     quiet = logging.getLogger("checkup echo")  # a traceback for each client that vanishes
     quiet.setLevel(logging.CRITICAL)
-    with serve(handler, "127.0.0.1", 0, logger=quiet) as server:
+    with serve(handler, "127.0.0.1", 0, logger=quiet, close_timeout=0.5) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"

@@ -309,6 +309,40 @@ def test_a_late_answer_is_no_refusal() -> None:
         assert found_alone("foreign-origin", Target.of(url, Manner())).grade == "bad"
 
 
+@pytest.mark.parametrize("code", [1008, None], ids=["by closing", "by silence"])
+def test_one_that_limits_requests_is_met(code: int | None) -> None:
+    """A consumer that ends, or ignores, a client that asks too often is checked up on."""
+
+    def echo(connection: ServerConnection) -> None:
+        for number, message in enumerate(connection):
+            if number < 10:
+                connection.send(message)
+            elif code is not None:
+                connection.close(code)
+
+    with echo_server(echo) as url:
+        manner = Manner("hi", seconds=2.0)
+        round_trip = found_alone("round-trip", Target.of(url, manner))
+        order = found_alone("order", Target.of(url, manner))
+    assert round_trip.grade == "good"
+    assert isinstance(order.outcome, Order)
+    assert order.outcome.closed == code
+    assert order.grade == ("bad" if code is None else "note")
+
+
+def test_slow_answers_that_come_in_order_are_in_order() -> None:
+    """Requests at once may take longer than --timeout altogether, if each answer comes in time."""
+
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            time.sleep(0.08)
+            connection.send(message)
+
+    with echo_server(echo) as url:
+        finding = found_alone("order", Target.of(url, Manner("hi", seconds=3.0)))
+    assert finding.outcome == Order(PIPELINED, PIPELINED, in_order=True)
+
+
 def test_the_round_trip_is_measured(patients: dict[str, Patient]) -> None:
     """The round trip at rest is of many requests, and its p99 is no shorter than its p50."""
     for patient in patients.values():

@@ -28,7 +28,7 @@ from sandbox.checkup.outcomes import (
 )
 from sandbox.compare.observations import BinaryMessage, Reply
 
-PIPELINED = 50
+PIPELINED, ORDER_SECONDS = 50, 60.0
 BUSY, BUSY_REQUESTS, BUSY_SECONDS = 8, 250, 1.0
 LOST_SECONDS = 3.0
 EACH = 0.02
@@ -63,9 +63,9 @@ async def order(caller: Caller, trace: wire.Trace) -> Outcome:
             await client.send(caller.marked(mark))
         with suppress(TimeoutError):
             try:
-                async with asyncio.timeout(caller.target.manner.seconds):
+                async with asyncio.timeout(ORDER_SECONDS):
                     while len(heard) < PIPELINED:
-                        text = as_text(await client.receive())
+                        text = as_text(await client.receive())  # the next may be as late as any
                         heard += [mark for mark in marks if mark in text and mark not in heard]
             except wire.ClosedError as error:
                 closed = error.code
@@ -245,12 +245,19 @@ async def flood(caller: Caller, _trace: wire.Trace) -> Outcome:
     return Flood(sent, answered // (1 + caller.habits.more), closed, is_useful)
 
 
+def _is_limit(code: int) -> bool:
+    """Whether a close code may say that there were too many requests."""
+    return code in (1008, 1013) or code >= 3000  # noqa: PLR2004 # codes
+
+
 def _is_quick(outcome: Outcome, _caller: Caller) -> Grade:
     return "good" if isinstance(outcome, Times) and outcome.p50 < QUICK else "note"
 
 
 def _in_order(outcome: Outcome, _caller: Caller) -> Grade:
     match outcome:
+        case Order(closed=int(code)) if _is_limit(code):
+            return "note"
         case Order(sent=sent, answered=answered) if sent != answered:
             return "bad"
         case Order(in_order=True):
@@ -292,7 +299,7 @@ def _reads(outcome: Outcome, _caller: Caller) -> Grade:
 def _flooded(outcome: Outcome, _caller: Caller) -> Grade:
     match outcome:
         case Flood(closed=int(code)):
-            return "note" if code in (1008, 1013) or code >= 3000 else "bad"  # noqa: PLR2004 # codes
+            return "note" if _is_limit(code) else "bad"
         case Flood(is_useful=False):
             return "bad"
         case Flood(sent=sent, answered=answered) if sent > answered:
