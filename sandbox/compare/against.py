@@ -58,7 +58,7 @@ def read(path: Path) -> Earlier:
 
 
 def against(report: Report, earlier: Earlier, probes: Collection[str] = ()) -> Changes:
-    """Compare a run with an earlier one, in what the run has asked: the usual probes or those named.
+    """Compare a run with an earlier one, in what it has asked: the usual probes or those named.
 
     A name may be a pattern.
     """
