@@ -56,7 +56,7 @@ async def _greetings(caller: Caller) -> int:
     name, seconds = caller.target.name, caller.target.manner.seconds
     try:
         async with caller.open(greeted=False) as client:
-            return len(await client.heard(GREETING_SECONDS))
+            return await client.followed(GREETING_SECONDS)
     except RefusedError as error:
         raise TargetError(_refusal(name, error)) from error
     except ClosedError as error:
@@ -106,7 +106,7 @@ async def _ask(caller: Caller) -> None:
             began = time.perf_counter()
             reply = await client.ask(manner.request)
             first = time.perf_counter() - began
-            more = len(await client.heard(max(GREETING_SECONDS, min(1.0, 3 * first))))
+            more = await client.followed(max(GREETING_SECONDS, min(1.0, 3 * first)))
             client.habits = replace(client.habits, more=more)
             until = time.monotonic() + REST_SECONDS
             with suppress(ClosedError, TimeoutError):  # it may limit how often it is asked

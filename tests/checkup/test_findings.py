@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
+from sandbox.checkup import acquaintance, client
 from sandbox.checkup.acquaintance import ROUND_TRIPS, meet
 from sandbox.checkup.application import started
 from sandbox.checkup.check import Finding
@@ -48,7 +50,7 @@ from sandbox.checkup.output.words import found_in_words
 from sandbox.checkup.plan import CHECKS, Plan, plan
 from sandbox.checkup.report import Patient, Report
 from sandbox.checkup.run import check_up
-from sandbox.checkup.target import Manner, Target
+from sandbox.checkup.target import Manner, Target, TargetError
 from sandbox.compare.observations import Opened, Refused, Reply
 from sandbox.processes.servers import ROOT, installed
 from sandbox.wire import Trace
@@ -361,6 +363,31 @@ def test_one_that_limits_requests_is_met(code: int | None) -> None:
     assert isinstance(order.outcome, Order)
     assert order.outcome.closed == code
     assert order.grade == ("bad" if code is None else "note")
+
+
+def test_one_that_sends_all_the_time_is_met_by_its_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A consumer that never stops sending needs --reply, and is known by its answers then."""
+
+    def tick(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                connection.send("tick")
+                time.sleep(0.1)
+
+    def echo(connection: ServerConnection) -> None:
+        threading.Thread(target=tick, args=[connection], daemon=True).start()
+        for message in connection:
+            connection.send(message)
+
+    monkeypatch.setattr(client, "LONGEST_HEARD", 1.0)
+    monkeypatch.setattr(acquaintance, "GREETING_SECONDS", 5.0)  # a slow machine is no silence
+    with echo_server(echo) as url:
+        with pytest.raises(TargetError, match="sends messages all the time: say with --reply"):
+            found_alone("round-trip", Target.of(url, Manner("hi")))
+        finding = found_alone("order", Target.of(url, Manner("hi", reply=re.compile("hi"))))
+    assert finding.outcome == Order(PIPELINED, PIPELINED, in_order=True)
 
 
 def test_slow_answers_that_come_in_order_are_in_order() -> None:
