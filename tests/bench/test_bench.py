@@ -203,6 +203,22 @@ def test_what_is_due_right_before_a_block_waits_for_it() -> None:
     assert row.added_p99.median == pytest.approx(999)
 
 
+def test_one_that_never_answers_during_a_block_is_not_undelayed() -> None:
+    """A round without any reply during the block counts as the longest wait, not as none."""
+    exhibit = "stock/websocket"
+    experiment = Stall(testbed.Testbed("daphne", find([exhibit], peers=False), {}), plan())
+    experiment.turns[exhibit, exhibit] += [
+        Sample(2.0, array("d", [0.1, 1.0][:replies]), array("d", [0.001] * replies), 2 - replies)
+        for replies in (2, 1)
+    ]
+
+    (row,) = experiment.rows()
+
+    assert row.added_p99.low == pytest.approx(0)
+    assert row.added_p99.high == pytest.approx(29_999)
+    assert row.errors == 1
+
+
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:
     """The same run says what the client itself can do, on both protocols."""
     assert {ceiling.protocol for ceiling in report.ceilings} == {"ws", "http"}
