@@ -28,7 +28,7 @@ from sandbox.compare.probes import SETTINGS
 from sandbox.processes.child import child
 from sandbox.processes.environments import Environment
 from sandbox.processes.machine import PACKAGES, machine, versions
-from sandbox.processes.servers import ROOT
+from sandbox.processes.servers import ROOT, ServerError
 
 CLIENT = ("picows", "httptools", "uvloop")
 QUICK_PROBES = "Values"
@@ -152,7 +152,7 @@ class Bench:
             return
         try:
             await step.run()
-        except (UnmeasurableError, WrongReplyError, OSError) as error:
+        except (UnmeasurableError, WrongReplyError, ServerError, OSError) as error:
             self._refuse(testbed, step.exhibit, f"{step.title}: {error}")
 
     def _refuse(self, testbed: Testbed, exhibit: str, reason: str) -> None:

@@ -56,7 +56,7 @@ async def _greetings(caller: Caller) -> int:
     name, seconds = caller.target.name, caller.target.manner.seconds
     try:
         async with caller.open(greeted=False) as client:
-            return len(await client.heard(GREETING_SECONDS))
+            return await client.followed(GREETING_SECONDS)
     except RefusedError as error:
         raise TargetError(_refusal(name, error)) from error
     except ClosedError as error:
@@ -100,19 +100,20 @@ async def _ask(caller: Caller) -> None:
     sent, hint = "--send", ""
     if manner.request == DEFAULT_REQUEST:
         sent, hint = DEFAULT_REQUEST, " Give a request that it answers: --send '...'."
+    times: list[float] = []
     try:
         async with caller.open() as client:
             began = time.perf_counter()
             reply = await client.ask(manner.request)
             first = time.perf_counter() - began
-            more = len(await client.heard(max(GREETING_SECONDS, min(1.0, 3 * first))))
+            more = await client.followed(max(GREETING_SECONDS, min(1.0, 3 * first)))
             client.habits = replace(client.habits, more=more)
-            times: list[float] = []
             until = time.monotonic() + REST_SECONDS
-            while time.monotonic() < until and len(times) < ROUND_TRIPS:
-                began = time.perf_counter()
-                await client.ask(manner.request)
-                times.append(time.perf_counter() - began)
+            with suppress(ClosedError, TimeoutError):  # it may limit how often it is asked
+                while time.monotonic() < until and len(times) < ROUND_TRIPS:
+                    began = time.perf_counter()
+                    await client.ask(manner.request)
+                    times.append(time.perf_counter() - began)
     except TimeoutError as error:
         wanted = "" if manner.reply is None else " that --reply matches"
         raise TargetError(

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidHandshake
 from websockets.frames import Opcode
 
 from sandbox import wire
-from sandbox.checkup.target import Target
+from sandbox.checkup.target import Target, TargetError
 
 Message: TypeAlias = str | bytes
 Payload: TypeAlias = str | bytes | tuple[bytes, ...]
@@ -21,7 +21,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 ENDS = (wire.ClosedError, wire.RefusedError, InvalidHandshake, OSError)
 """How a connection may fail; a time-out is an OSError."""
-CLOSE_SECONDS = 0.3
+CLOSE_SECONDS, LONGEST_HEARD = 0.3, 3.0
 NOT_JSON = "This is not JSON."
 VISIBLE_HEADERS = {
     *("host", "upgrade", "connection", "origin", "server", "date", "location"),
@@ -101,12 +101,32 @@ class Client:
         return message
 
     async def heard(self, seconds: float) -> list[Message]:
-        """Return what comes until nothing comes for so long. Raises ClosedError."""
+        """Return what comes until nothing comes for so long; of what never ends, the beginning.
+
+        Raises ClosedError.
+        """
         messages: list[Message] = []
+        until = time.monotonic() + LONGEST_HEARD
         with suppress(TimeoutError):
-            while len(messages) < 100:  # noqa: PLR2004 # a ticker never stops
+            while time.monotonic() < until:
                 messages.append(await self.receive(seconds))
         return messages
+
+    async def followed(self, seconds: float) -> int:
+        """Count what comes until nothing comes for so long; 0 if messages come all the time.
+
+        Raises ClosedError, TargetError.
+        """
+        began = time.monotonic()
+        messages = await self.heard(seconds)
+        if time.monotonic() - began < LONGEST_HEARD:
+            return len(messages)
+        if self.target.manner.reply is None:
+            raise TargetError(
+                f"{self.target.name} sends messages all the time: say with --reply what an answer "
+                "looks like."
+            )
+        return 0
 
     async def ask(self, request: Payload, seconds: float | None = None) -> Message:
         """Make a request and return its reply. Raises ClosedError, TimeoutError."""

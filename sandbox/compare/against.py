@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sandbox.compare.output import json as full
 from sandbox.compare.output import matrix
+from sandbox.compare.probes import table
 from sandbox.compare.report import Change, Changes, Place, Report
 from sandbox.processes.environments import column
 
@@ -57,19 +58,25 @@ def read(path: Path) -> Earlier:
 
 
 def against(report: Report, earlier: Earlier, probes: Collection[str] = ()) -> Changes:
-    """Compare a run with an earlier one, in what the run has asked: all probes or those named.
+    """Compare a run with an earlier one, in what it has asked: the usual probes or those named.
 
     A name may be a pattern.
     """
     now = dict(_of_matrix(matrix.document(report)))
     servers = {target.name for target in report.targets}
     exhibits = {exhibit.id for exhibit in report.exhibits}
+    tables = {edition.probes for edition in report.editions}
+    unusual = {probe.id for name in tables for probe in table(name) if not probe.by_default}
     before = {
         place: shown
         for place, shown in earlier.outcomes.items()
         if place.server in servers
         and place.exhibit in exhibits
-        and (not probes or any(fnmatchcase(place.probe, name) for name in probes))
+        and (
+            any(fnmatchcase(place.probe, name) for name in probes)
+            if probes
+            else place.probe not in unusual
+        )
     }
     return Changes(
         earlier.started,

@@ -40,6 +40,7 @@ CELL_SECONDS = 20.0
 CELLS_AT_ONCE = 64
 NO_LOG = "It is seen in the server's own log only, which is not here."
 NO_TLS = "The test suite does not speak TLS."
+NO_HALF_CLOSE = "Over TLS this client cannot close one direction alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,8 @@ async def _cell(
         return replace(cell, because=NO_LOG)
     if probe.is_case and target.url.startswith("https"):
         return replace(cell, because=NO_TLS)
+    if probe.half_closes and target.url.startswith("https"):
+        return replace(cell, because=NO_HALF_CLOSE)
     session = Session(exhibit, target.url, target.log, suite)
     seen = await _take_steps(session, probe, probe.seconds or seconds)
     events = tuple(session.trace.events)

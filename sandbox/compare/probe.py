@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sandbox.compare.observations import ErrorReply, Expected, Reply
-from sandbox.compare.steps import Ask, AwaitDisconnect, RunCase, Step, request_of
+from sandbox.compare.steps import Ask, AwaitDisconnect, RunCase, SendRaw, Step, request_of
 
 Protocol: TypeAlias = Literal["websocket", "http", "mqtt"]
 
@@ -51,6 +51,10 @@ class Probe:
     def is_case(self) -> bool:
         """Whether a test suite runs it, in its own way."""
         return any(isinstance(step, RunCase) for step in self.steps)
+
+    @property
+    def half_closes(self) -> bool:
+        return any(isinstance(step, SendRaw) and step.half_close for step in self.steps)
 
     @property
     def reads_log(self) -> bool:

@@ -42,7 +42,7 @@ class EventStream:
                 raise ClosedError(CloseCode.NORMAL_CLOSURE)
             self._received += data
         block, _, self._received = self._received.partition(b"\n\n")
-        return block.decode()
+        return block.decode(errors="backslashreplace")
 
     def vanish(self) -> None:
         """End the connection in the middle of the response."""

@@ -3,6 +3,7 @@
 How large a figure is depends on the machine, and on what else runs on it.
 """
 
+import asyncio
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import sys
 import time
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +30,13 @@ from sandbox.bench.client import WebSocketConnection, connect, disconnect
 from sandbox.bench.exhibits import APPLICATION, find
 from sandbox.bench.experiment import Experiment, Row, Step
 from sandbox.bench.experiments import EXPERIMENTS, experiments
+from sandbox.bench.experiments.anatomy import BY_NAME, Anatomy
 from sandbox.bench.experiments.connections import Connections
 from sandbox.bench.experiments.delay import Delay
 from sandbox.bench.experiments.echo import Echo
 from sandbox.bench.experiments.fanout import Fanout
 from sandbox.bench.experiments.latency import Latency
+from sandbox.bench.experiments.processes import Processes, Turn
 from sandbox.bench.experiments.stall import Stall
 from sandbox.bench.figures import RESULTS
 from sandbox.bench.load import Sample
@@ -42,11 +46,12 @@ from sandbox.bench.output.json import SCHEMA_FILE, as_json, from_json, json_sche
 from sandbox.bench.output.table import Column
 from sandbox.bench.output.terminal import show
 from sandbox.bench.plan import plan
-from sandbox.bench.report import SCHEMA, Report
+from sandbox.bench.report import SCHEMA, Refused, Report
 from sandbox.bench.run import Bench, failures
 from sandbox.compare import engine
+from sandbox.processes.environments import Environment
 from sandbox.processes.redis import find_server
-from sandbox.processes.servers import ROOT
+from sandbox.processes.servers import ROOT, ServerError
 
 EXHIBITS = {"echo/async-http", "tuned/websocket"}
 BASELINES = {"baseline/http", "baseline/websocket"}
@@ -198,6 +203,22 @@ def test_what_is_due_right_before_a_block_waits_for_it() -> None:
     assert row.added_p99.median == pytest.approx(999)
 
 
+def test_one_that_never_answers_during_a_block_is_not_undelayed() -> None:
+    """A round without any reply during the block counts as the longest wait, not as none."""
+    exhibit = "stock/websocket"
+    experiment = Stall(testbed.Testbed("daphne", find([exhibit], peers=False), {}), plan())
+    experiment.turns[exhibit, exhibit] += [
+        Sample(2.0, array("d", [0.1, 1.0][:replies]), array("d", [0.001] * replies), 2 - replies)
+        for replies in (2, 1)
+    ]
+
+    (row,) = experiment.rows()
+
+    assert row.added_p99.low == pytest.approx(0)
+    assert row.added_p99.high == pytest.approx(29_999)
+    assert row.errors == 1
+
+
 def test_the_clients_ceiling_is_in_the_report(report: Report) -> None:
     """The same run says what the client itself can do, on both protocols."""
     assert {ceiling.protocol for ceiling in report.ceilings} == {"ws", "http"}
@@ -337,6 +358,41 @@ def test_further_processes_are_measured_against_one() -> None:
         assert row.connections == 64
         assert row.errors == 0
     assert any("free-threaded" in note for note in bench.report.notes)
+
+
+@pytest.mark.asyncio
+async def test_what_has_servers_of_its_own_has_them_in_the_environment() -> None:
+    """With versions of --with, processes and anatomy run there, and their rows say so."""
+    venv = Environment("channels")
+    with ExitStack() as stack:
+        bed = testbed.Testbed("daphne", [], {}, lasting=stack, venv=venv)
+        processes, anatomy = Processes(bed, plan()), Anatomy(bed, plan())
+        started = [await processes.server(APPLICATION, 1), *anatomy.own_testbed.running.values()]
+    assert [one.venv for one in started] == [venv, venv]
+    turn = Turn(Sample(1.0, array("d"), array("d"), 0), 1.0)
+    assert processes.row_of("echo/websocket", 1, [turn], [turn]).server == "daphne with channels"
+    anatomy.turns["websocket"] = [dict.fromkeys(BY_NAME, 1.0)]
+    assert {row.server for row in anatomy.rows()} == {"daphne with channels"}
+
+
+def test_a_server_that_does_not_start_costs_no_other_result() -> None:
+    """An experiment whose server does not start reports it, and the run goes on."""
+
+    async def start() -> None:
+        raise ServerError("daphne ended before it answered.")
+
+    async def go_on() -> None:
+        steps.append("went on")
+
+    steps: list[str] = []
+    bench = Bench(["daphne"], [], [], plan(), Interrupting(9))
+    bed = testbed.Testbed("daphne", [], {})
+    for exhibit, run in (("websocket", start), ("async-http", go_on)):
+        asyncio.run(bench._take(Step("a step", exhibit, 1.0, run), bed))  # noqa: SLF001 # one step of a run
+    assert bench.report.refused == [
+        Refused("daphne", "websocket", "a step: daphne ended before it answered.")
+    ]
+    assert steps == ["went on"]
 
 
 def test_the_terminal_shows_each_experiment(printed: str, report: Report) -> None:

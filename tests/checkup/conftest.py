@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Thread
+from typing import Any
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
@@ -60,11 +61,11 @@ def websockets_echo() -> Iterator[str]:
 
 
 @contextmanager
-def echo_server(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
-    """Serve with the websockets library; give the URL."""
+def echo_server(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[str]:
+    """Serve with the websockets library; give the URL. ``options`` are those of ``serve``."""
     quiet = logging.getLogger("checkup echo")  # a traceback for each client that vanishes
     quiet.setLevel(logging.CRITICAL)
-    with serve(handler, "127.0.0.1", 0, logger=quiet) as server:
+    with serve(handler, "127.0.0.1", 0, logger=quiet, close_timeout=0.5, **options) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
 from itertools import count
@@ -12,12 +15,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection
 
+from sandbox.checkup import acquaintance, client
 from sandbox.checkup.acquaintance import ROUND_TRIPS, meet
 from sandbox.checkup.application import started
 from sandbox.checkup.check import Finding
-from sandbox.checkup.checks.load import BUSY, FLOODED, PIPELINED, busy
+from sandbox.checkup.checks.bad_input import BAD_INPUT
+from sandbox.checkup.checks.load import FLOODED, PIPELINED, busy
 from sandbox.checkup.checks.opening import FOREIGN
 from sandbox.checkup.client import Caller
 from sandbox.checkup.outcomes import (
@@ -31,6 +38,7 @@ from sandbox.checkup.outcomes import (
     Skipped,
     Times,
     Tried,
+    UnderLoad,
     Unread,
     Wait,
 )
@@ -42,7 +50,7 @@ from sandbox.checkup.output.words import found_in_words
 from sandbox.checkup.plan import CHECKS, Plan, plan
 from sandbox.checkup.report import Patient, Report
 from sandbox.checkup.run import check_up
-from sandbox.checkup.target import Manner, Target
+from sandbox.checkup.target import Manner, Target, TargetError
 from sandbox.compare.observations import Opened, Refused, Reply
 from sandbox.processes.servers import ROOT, installed
 from sandbox.wire import Trace
@@ -186,24 +194,55 @@ def test_a_neighbour_that_waits_is_seen(patients: dict[str, Patient]) -> None:
     assert outcome.busy >= 0.7
 
 
+def test_a_neighbour_in_the_room_of_a_slow_one_does_not_wait() -> None:
+    """In a room too, the neighbour's reply is not that to --slow, and its own time is shown."""
+    room: set[ServerConnection] = set()
+
+    def say(text: str) -> None:
+        for member in set(room):
+            with suppress(ConnectionClosed):
+                member.send(text)
+
+    def chat(connection: ServerConnection) -> None:
+        room.add(connection)
+        for message in connection:
+            text = str(message)
+            threading.Timer(1.5 if text == "sleep" else 0, say, [text]).start()
+        room.discard(connection)
+
+    with echo_server(chat) as url:
+        manner = Manner("hi", slow="sleep")
+        finding = found_alone("neighbours-under-slow", Target.of(url, manner))
+    assert finding.grade == "good"
+    assert isinstance(finding.outcome, Wait)
+    assert finding.outcome.neighbour is not None
+    assert finding.outcome.neighbour < 1.2 < (finding.outcome.busy or 0)
+
+
+@pytest.mark.parametrize("allowed", [1, 4])
 def test_neighbours_that_are_refused_are_no_load(
-    websockets_echo: str, monkeypatch: pytest.MonkeyPatch
+    allowed: int, websockets_echo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no connection that should be busy is accepted, nothing is said of load."""
+    """Of few connections that are accepted one is quiet; without any other there is no load."""
     opened, open_one = count(), Caller.open
 
-    def refuse_the_first(self: Caller, trace: Trace | None = None) -> Any:
-        if next(opened) < BUSY:
+    def refuse_the_last(self: Caller, trace: Trace | None = None) -> Any:
+        if next(opened) >= allowed:
             raise ConnectionRefusedError
         return open_one(self, trace)
 
     async def look() -> Outcome:
         caller = Caller(Target.of(websockets_echo, Manner()))
         await meet(caller)
-        monkeypatch.setattr(Caller, "open", refuse_the_first)
+        monkeypatch.setattr(Caller, "open", refuse_the_last)
         return await busy(caller, Trace())
 
-    assert isinstance(asyncio.run(look()), Skipped)
+    outcome = asyncio.run(look())
+    if allowed == 1:
+        assert isinstance(outcome, Skipped)
+    else:
+        assert isinstance(outcome, UnderLoad)
+        assert (outcome.others, outcome.lost_after) == (allowed - 1, None)
 
 
 def test_the_cap_of_the_server_is_found(patients: dict[str, Patient]) -> None:
@@ -268,6 +307,29 @@ def test_the_last_check_may_take_the_server_down(check: str) -> None:
     assert (finding.outcome, finding.grade) == (Gone(), "bad")
 
 
+def test_a_limit_of_connections_takes_no_server_down() -> None:
+    """A server that takes few connections of one client gets bad input in parts, and is alive."""
+    there: set[ServerConnection] = set()
+
+    def echo(connection: ServerConnection) -> None:
+        there.add(connection)
+        try:
+            for message in connection:
+                connection.send(message)
+        finally:
+            there.discard(connection)
+
+    def admit(connection: ServerConnection, _request: Request) -> Response | None:
+        return connection.respond(429, "Too many.\n") if len(there) >= 9 else None
+
+    with echo_server(echo, process_request=admit) as url:
+        manner = Manner("hi")
+        planned = plan(manner, may_load=True, chosen=[one.id for one in BAD_INPUT])
+        patient = asyncio.run(check_up(Target.of(url, manner), planned))
+    assert {one.grade for one in patient.findings} == {"good"}
+    assert patient.spent.connections <= planned.connections
+
+
 def test_a_late_answer_is_no_refusal() -> None:
     """A foreign Origin that opens a connection is bad, also if the answer is not waited for."""
 
@@ -279,6 +341,66 @@ def test_a_late_answer_is_no_refusal() -> None:
 
     with echo_server(echo) as url:
         assert found_alone("foreign-origin", Target.of(url, Manner())).grade == "bad"
+
+
+@pytest.mark.parametrize("code", [1008, None], ids=["by closing", "by silence"])
+def test_one_that_limits_requests_is_met(code: int | None) -> None:
+    """A consumer that ends, or ignores, a client that asks too often is checked up on."""
+
+    def echo(connection: ServerConnection) -> None:
+        for number, message in enumerate(connection):
+            if number < 10:
+                connection.send(message)
+            elif code is not None:
+                connection.close(code)
+
+    with echo_server(echo) as url:
+        manner = Manner("hi", seconds=1.5)
+        planned = plan(manner, may_load=True, chosen=["round-trip", "order"])
+        patient = asyncio.run(check_up(Target.of(url, manner), planned))
+    order = patient.finding("order")
+    assert patient.finding("round-trip").grade == "good"
+    assert isinstance(order.outcome, Order)
+    assert order.outcome.closed == code
+    assert order.grade == ("bad" if code is None else "note")
+
+
+def test_one_that_sends_all_the_time_is_met_by_its_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A consumer that never stops sending needs --reply, and is known by its answers then."""
+
+    def tick(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                connection.send("tick")
+                time.sleep(0.1)
+
+    def echo(connection: ServerConnection) -> None:
+        threading.Thread(target=tick, args=[connection], daemon=True).start()
+        for message in connection:
+            connection.send(message)
+
+    monkeypatch.setattr(client, "LONGEST_HEARD", 1.0)
+    monkeypatch.setattr(acquaintance, "GREETING_SECONDS", 5.0)  # a slow machine is no silence
+    with echo_server(echo) as url:
+        with pytest.raises(TargetError, match="sends messages all the time: say with --reply"):
+            found_alone("round-trip", Target.of(url, Manner("hi")))
+        finding = found_alone("order", Target.of(url, Manner("hi", reply=re.compile("hi"))))
+    assert finding.outcome == Order(PIPELINED, PIPELINED, in_order=True)
+
+
+def test_slow_answers_that_come_in_order_are_in_order() -> None:
+    """Requests at once may take longer than --timeout altogether, if each answer comes in time."""
+
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            time.sleep(0.06)
+            connection.send(message)
+
+    with echo_server(echo) as url:
+        finding = found_alone("order", Target.of(url, Manner("hi", seconds=2.0)))
+    assert finding.outcome == Order(PIPELINED, PIPELINED, in_order=True)
 
 
 def test_the_round_trip_is_measured(patients: dict[str, Patient]) -> None:

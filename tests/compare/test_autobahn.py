@@ -11,13 +11,14 @@ from django.core.management import CommandError, call_command
 
 from consumers.catalogue import CATALOGUE, exhibits
 from sandbox.compare import autobahn
+from sandbox.compare.against import Earlier, Shown, against
 from sandbox.compare.autobahn import Suite, listed
 from sandbox.compare.differences import DIFFERENCES, EVERYWHERE, SERVERS
-from sandbox.compare.engine import questions
+from sandbox.compare.engine import Target, questions
 from sandbox.compare.output.words import in_words, reason
 from sandbox.compare.probes import SUITES, table
 from sandbox.compare.probes.autobahn import cases
-from sandbox.compare.report import Report
+from sandbox.compare.report import Place, Report
 from sandbox.processes.servers import free_port, installed, serve
 
 PREFIX = "autobahn-"
@@ -196,3 +197,16 @@ def test_a_suite_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         call_command("compare", "mirror")
     assert error.value.returncode == 2
     assert questions([one for one in CATALOGUE if one not in MIRRORS])
+
+
+def test_a_case_that_runs_only_when_it_is_named_is_not_gone() -> None:
+    """A run without the heavy cases says nothing of an earlier result of them."""
+    report = Report("now", 1.0, (Target("daphne", "4", "http://127.0.0.1"),), (*MIRRORS,), ())
+    before = {
+        Place("daphne", MIRRORS[0].id, f"{PREFIX}{case}"): Shown("same", "", "passed")
+        for case in ("1.1.1", "12.1.1")
+    }
+    earlier = Earlier("before", before)
+    assert [one.place.probe for one in against(report, earlier).changes] == [f"{PREFIX}1.1.1"]
+    named = against(report, earlier, [f"{PREFIX}12.*"])
+    assert [one.place.probe for one in named.changes] == [f"{PREFIX}12.1.1"]

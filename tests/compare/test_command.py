@@ -155,6 +155,7 @@ def test_a_url_may_be_behind_tls(
     command = (
         *("compare", "echo/websocket", "echo/async-http", "mirror/asgi"),
         *("--probe", "null", "--probe", "origin-own", "--probe", "get", "--probe", "autobahn-2.1"),
+        *("--probe", "half-closed"),
         *("--url", url.replace("https", scheme)),
     )
     with pytest.raises(CommandError, match=r"does not answer: .*certificate verify failed"):
@@ -166,6 +167,7 @@ def test_a_url_may_be_behind_tls(
     assert re.search(r"origin-own +same +n/a", said.getvalue())
     assert re.search(r"get +n/a +same", said.getvalue())
     assert re.search(r"autobahn-2\.1 +n/a", said.getvalue())
+    assert re.search(r"half-closed +n/a +n/a", said.getvalue())
 
 
 def test_an_earlier_run_changes_nothing() -> None:

@@ -54,3 +54,17 @@ async def test_a_stream_is_open_when_its_first_comment_has_come() -> None:
             with pytest.raises(ClosedError) as closed:
                 await stream.receive()
     assert closed.value.code == 1000
+
+
+async def test_what_is_no_utf_8_is_shown_as_it_came() -> None:
+    """Any bytes of a foreign server are an event or a comment, and none is an error."""
+
+    async def follow(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n\xff\n\ndata: \xff1\n\n")
+        writer.close()
+
+    async with await asyncio.start_server(follow, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with event_stream(url) as stream:
+            assert await stream.receive() == "\\xff1"

@@ -196,7 +196,10 @@ class Anatomy(Experiment[AnatomyRow]):
     @cached_property
     def own_testbed(self) -> Testbed:
         """A server of the application, started when it is first needed."""
-        server = self.testbed.lasting.enter_context(started(self.testbed.server, APPLICATION))
+        testbed = self.testbed
+        server = testbed.lasting.enter_context(
+            started(testbed.server, APPLICATION, venv=testbed.venv)
+        )
         return replace(self.testbed, running={APPLICATION: server})
 
     def steps(self) -> Iterator[Step]:
@@ -250,7 +253,7 @@ class Anatomy(Experiment[AnatomyRow]):
                 difference = microseconds.median - median(scaled[after])
                 added = Spread(difference, min(each), max(each))
             yield AnatomyRow(
-                server=self.testbed.server,
+                server=self.testbed.column,
                 exhibit=slug,
                 step=name,
                 after=after,

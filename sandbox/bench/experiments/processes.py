@@ -19,8 +19,8 @@ from sandbox.bench.output.charts import Bar, Bars
 from sandbox.bench.output.table import SPREAD, Column, latency_columns, low_high, many
 from sandbox.bench.plan import SMALL, Plan
 from sandbox.bench.spread import Latency, Spread, spread
-from sandbox.bench.testbed import Testbed, UnmeasurableError, idle, processor_seconds, started
-from sandbox.processes.servers import Server, ServerError
+from sandbox.bench.testbed import Testbed, idle, processor_seconds, started
+from sandbox.processes.servers import Server
 
 FREE_THREADED = ("python3.15t", "python3.14t", "python3.13t")
 
@@ -106,17 +106,15 @@ class Processes(Experiment[ProcessesRow]):
     async def server(self, application: str, processes: int) -> Server:
         """Start it when it is first needed; it ends with the testbed."""
         if (application, processes) not in self.servers:
-            try:
-                running = self.testbed.lasting.enter_context(
-                    started(
-                        self.testbed.server,
-                        application,
-                        processes=processes,
-                        starting=starting_several_processes,
-                    )
+            running = self.testbed.lasting.enter_context(
+                started(
+                    self.testbed.server,
+                    application,
+                    processes=processes,
+                    venv=self.testbed.venv,
+                    starting=starting_several_processes,
                 )
-            except ServerError as error:
-                raise UnmeasurableError(str(error)) from error
+            )
             await idle(psutil.Process(running.process.pid))
             self.servers[application, processes] = running
         return self.servers[application, processes]
@@ -133,7 +131,7 @@ class Processes(Experiment[ProcessesRow]):
     ) -> ProcessesRow:
         samples = [turn.sample for turn in turns]
         return ProcessesRow(
-            server=self.testbed.server,
+            server=self.testbed.column,
             exhibit=exhibit,
             processes=count,
             cores=len(SERVER_CORES),

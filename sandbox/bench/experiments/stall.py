@@ -12,7 +12,7 @@ from rich.text import Text
 from sandbox.bench.client import Connection
 from sandbox.bench.exhibits import Exhibit, rotated, without_doubles
 from sandbox.bench.experiment import Experiment, Figure, Row, Step, errors_in, grouped
-from sandbox.bench.load import Sample, first_reply, open_loop, request
+from sandbox.bench.load import REPLY_SECONDS, Sample, first_reply, open_loop, request
 from sandbox.bench.output.charts import Strip, Strips
 from sandbox.bench.output.table import LONG_MS, Table, TableRow
 from sandbox.bench.plan import SMALL
@@ -28,7 +28,7 @@ class StallRow(Row, frozen=True, kw_only=True):
     before_p99: Spread
     """Milliseconds, in the time before."""
     added_p99: Spread
-    """Milliseconds, over that of the time before in the same round."""
+    """Milliseconds, over that of the time before in the same round; 30,000 without any reply."""
     trace: list[float]
     """Of the first round: milliseconds of the slowest request due in each TRACE_SECONDS."""
 
@@ -94,9 +94,11 @@ class Stall(Experiment[StallRow]):
         for (blocker, exhibit), samples in self.turns.items():
             # What is due right before the block waits for it too.
             split = self.BEFORE - TRACE_SECONDS
-            before = [self.p99_between(sample, 0, split) for sample in samples]
+            before = [self.p99_between(sample, 0, split, none=0.0) for sample in samples]
+            # What is never answered has waited for as long as a reply is waited for.
             during = [
-                self.p99_between(sample, split, self.BEFORE + self.BLOCKED) for sample in samples
+                self.p99_between(sample, split, self.BEFORE + self.BLOCKED, none=REPLY_SECONDS)
+                for sample in samples
             ]
             rows.append(
                 StallRow(
@@ -122,11 +124,11 @@ class Stall(Experiment[StallRow]):
         return slowest
 
     @staticmethod
-    def p99_between(sample: Sample, began: float, ended: float) -> float:
-        """Look at the requests that were due then: milliseconds."""
+    def p99_between(sample: Sample, began: float, ended: float, *, none: float) -> float:
+        """Look at the requests that were due then: milliseconds; ``none`` are seconds."""
         replies = zip(sample.due, sample.latencies, strict=True)
         latencies = [latency for due, latency in replies if began <= due < ended]
-        return percentiles(latencies).get("p99", 0.0)
+        return percentiles(latencies or [none])["p99"]
 
     @staticmethod
     def title(row: StallRow) -> str:

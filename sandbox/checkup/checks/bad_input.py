@@ -314,29 +314,40 @@ class Tried:
 async def put(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
     """Put all bad messages; one that takes the server down is the last."""
     tried: list[Tried] = []
-    settling: list[asyncio.Task[None]] = []
+    while len(tried) < len(checks):
+        left = checks[len(tried) :]
+        batch = await _put_at_once(caller, left)
+        tried += batch
+        # A server may take only so many connections of one client, so those of a batch are closed.
+        is_whole = len(batch) == len(left) and batch[-1].closed != CloseCode.ABNORMAL_CLOSURE
+        if not is_whole and not await caller.is_alive(caller.target.manner.seconds):
+            if tried:
+                tried[-1].is_gone = True
+            break
+        if not batch:
+            break
+    return tried
+
+
+async def _put_at_once(caller: Caller, checks: tuple[Check, ...]) -> list[Tried]:
+    """Put as many of these as there can be connections at the same time."""
+    tried: list[Tried] = []
     async with AsyncExitStack() as connections:
         other = None
         if caller.habits.is_shared and caller.habits.mark is not None:
             with suppress(*ENDS):
                 other = await connections.enter_async_context(caller.open())
-        for check in checks:
-            one = Tried(check)
-            try:
-                one.client = await connections.enter_async_context(caller.open(one.trace))
-            except ENDS:
-                if not await caller.is_alive(caller.target.manner.seconds):
-                    if tried:
-                        tried[-1].is_gone = True
+        async with asyncio.TaskGroup() as settling:
+            for check in checks:
+                one = Tried(check)
+                try:
+                    one.client = await connections.enter_async_context(caller.open(one.trace))
+                except ENDS:
                     break
-                continue
-            tried.append(one)
-            await one.send(caller, other)
-            left = SETTLE_SECONDS + (len(checks) - len(tried)) * caller.habits.window
-            settling.append(asyncio.create_task(one.settle(caller, left)))
-        await asyncio.gather(*settling)
-        if tried and tried[-1].closed == CloseCode.ABNORMAL_CLOSURE and not tried[-1].is_gone:
-            tried[-1].is_gone = not await caller.is_alive(caller.target.manner.seconds)
+                tried.append(one)
+                await one.send(caller, other)
+                left = SETTLE_SECONDS + (len(checks) - len(tried)) * caller.habits.window
+                settling.create_task(one.settle(caller, left))
         for one in tried:
             await one.ask(caller)
     return tried

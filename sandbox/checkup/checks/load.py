@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -11,7 +12,7 @@ from websockets.frames import CloseCode
 from sandbox import wire
 from sandbox.checkup.check import KIB, MIB, Check, Cost, Grade
 from sandbox.checkup.checks.bad_input import graded
-from sandbox.checkup.client import ENDS, Caller, as_text
+from sandbox.checkup.client import ENDS, Caller, Client, as_text
 from sandbox.checkup.outcomes import (
     After,
     Cap,
@@ -27,7 +28,7 @@ from sandbox.checkup.outcomes import (
 )
 from sandbox.compare.observations import BinaryMessage, Reply
 
-PIPELINED = 50
+PIPELINED, ORDER_SECONDS = 50, 60.0
 BUSY, BUSY_REQUESTS, BUSY_SECONDS = 8, 250, 1.0
 LOST_SECONDS = 3.0
 EACH = 0.02
@@ -35,7 +36,7 @@ EACH = 0.02
 FLOODED, FLOOD_SECONDS = 1000, 2.0
 UNREAD, UNREAD_SIZE, UNREAD_SECONDS, STOPPED_SECONDS = 1500, 16 * KIB, 4.0, 0.6
 CAPS = (MIB, 16 * MIB)
-SLOW_SECONDS = 10.0
+SLOW_SECONDS, NEIGHBOUR = 10.0, "neighbour"
 NOT_BUSY = 0.1
 QUICK = 0.1
 """Seconds: a wait that people notice."""
@@ -62,9 +63,9 @@ async def order(caller: Caller, trace: wire.Trace) -> Outcome:
             await client.send(caller.marked(mark))
         with suppress(TimeoutError):
             try:
-                async with asyncio.timeout(caller.target.manner.seconds):
+                async with asyncio.timeout(ORDER_SECONDS):
                     while len(heard) < PIPELINED:
-                        text = as_text(await client.receive())
+                        text = as_text(await client.receive())  # the next may be as late as any
                         heard += [mark for mark in marks if mark in text and mark not in heard]
             except wire.ClosedError as error:
                 closed = error.code
@@ -75,7 +76,6 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
     """Keep connections busy, and see how long a neighbour's round trip takes then."""
     if caller.habits.is_shared and caller.habits.mark is None:
         return Skipped(NO_MARK)
-    until = time.monotonic() + BUSY_SECONDS
     times: list[float] = []
     others, lost = 0, False
 
@@ -89,22 +89,23 @@ async def busy(caller: Caller, _trace: wire.Trace) -> Outcome:
                         break
                     await client.ask(caller.request())
 
-    async def ask() -> None:
+    async def ask(client: Client) -> None:
         nonlocal lost
         try:
-            async with caller.open() as client:
-                for number in count():
-                    if time.monotonic() > until or all(task.done() for task in loads):
-                        break
-                    began = time.perf_counter()
-                    await caller.ask_marked(client, f"n{number}n", LOST_SECONDS)
-                    times.append(time.perf_counter() - began)
-                    await asyncio.sleep(EACH)
+            for number in count():
+                if time.monotonic() > until or all(task.done() for task in loads):
+                    break
+                began = time.perf_counter()
+                await caller.ask_marked(client, f"n{number}n", LOST_SECONDS)
+                times.append(time.perf_counter() - began)
+                await asyncio.sleep(EACH)
         except ENDS:
             lost = True
 
-    loads = [asyncio.create_task(load()) for _ in range(BUSY)]
-    await asyncio.gather(*loads, ask())
+    async with caller.open() as quiet:  # before the others: a server may take only so many
+        until = time.monotonic() + BUSY_SECONDS
+        loads = [asyncio.create_task(load()) for _ in range(BUSY)]
+        await asyncio.gather(*loads, ask(quiet))
     if not others:
         return Skipped("No connection that should be busy was accepted.")
     times.sort()
@@ -129,26 +130,32 @@ async def slow(caller: Caller, trace: wire.Trace) -> Outcome:
 
 async def _slow(caller: Caller, trace: wire.Trace, request: str) -> Outcome:
     async with caller.open(trace) as one, caller.open(trace) as other:
-        await one.send(request)
-        began = time.perf_counter()
-        answer = asyncio.create_task(one.receive(SLOW_SECONDS))
+        answer = asyncio.create_task(_timed(_ask_slow(caller, one, request)))
         await asyncio.sleep(NOT_BUSY)
         if answer.done():
-            with suppress(*ENDS):
-                answer.result()
+            await answer
             return Skipped(f"--slow keeps it busy for less than {NOT_BUSY:g} s.")
-        asked = time.perf_counter()
-        neighbour = asyncio.create_task(caller.ask_marked(other, "neighbour", SLOW_SECONDS))
+        neighbour = asyncio.create_task(_timed(caller.ask_marked(other, NEIGHBOUR, SLOW_SECONDS)))
         await asyncio.wait({answer, neighbour}, return_when=asyncio.FIRST_COMPLETED)
         waits = answer.done()
-        ends: dict[str, float | None] = {}
-        for name, task, start in (("busy", answer, began), ("neighbour", neighbour, asked)):
-            try:
-                await task
-                ends[name] = time.perf_counter() - start
-            except ENDS:
-                ends[name] = None
-        return Wait(ends["neighbour"], ends["busy"], waits)
+        return Wait(await neighbour, await answer, waits)
+
+
+async def _ask_slow(caller: Caller, client: Client, request: str) -> None:
+    """Wait for the answer; in a room, not for that to the neighbour, which is heard too."""
+    reply = await client.ask(request, SLOW_SECONDS)
+    while caller.habits.mark is not None and NEIGHBOUR in as_text(reply):
+        reply = await client.reply(SLOW_SECONDS)
+
+
+async def _timed(answer: Awaitable[object]) -> float | None:
+    """Give the seconds that an answer took; None if none came."""
+    began = time.perf_counter()
+    try:
+        await answer
+    except ENDS:
+        return None
+    return time.perf_counter() - began
 
 
 async def cap(caller: Caller, trace: wire.Trace) -> Outcome:
@@ -238,12 +245,19 @@ async def flood(caller: Caller, _trace: wire.Trace) -> Outcome:
     return Flood(sent, answered // (1 + caller.habits.more), closed, is_useful)
 
 
+def _is_limit(code: int) -> bool:
+    """Whether a close code may say that there were too many requests."""
+    return code in (1008, 1013) or code >= 3000  # noqa: PLR2004 # codes
+
+
 def _is_quick(outcome: Outcome, _caller: Caller) -> Grade:
     return "good" if isinstance(outcome, Times) and outcome.p50 < QUICK else "note"
 
 
 def _in_order(outcome: Outcome, _caller: Caller) -> Grade:
     match outcome:
+        case Order(closed=int(code)) if _is_limit(code):
+            return "note"
         case Order(sent=sent, answered=answered) if sent != answered:
             return "bad"
         case Order(in_order=True):
@@ -285,7 +299,7 @@ def _reads(outcome: Outcome, _caller: Caller) -> Grade:
 def _flooded(outcome: Outcome, _caller: Caller) -> Grade:
     match outcome:
         case Flood(closed=int(code)):
-            return "note" if code in (1008, 1013) or code >= 3000 else "bad"  # noqa: PLR2004 # codes
+            return "note" if _is_limit(code) else "bad"
         case Flood(is_useful=False):
             return "bad"
         case Flood(sent=sent, answered=answered) if sent > answered:

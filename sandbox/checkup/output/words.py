@@ -52,7 +52,7 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
         case CloseAnswer(code=code):
             return f"answered with {code}"
         case Order(sent=sent, answered=answered, in_order=in_order, closed=closed):
-            end = f", then dies with code {closed}" if closed else ""
+            end = f", then {_ends(closed)}" if closed else ""
             return f"{answered} of {sent} answered, {'in' if in_order else 'not in'} order{end}"
         case Times(count=count, p50=p50, p99=p99):
             return f"p50 {_ms(p50)}, p99 {_ms(p99)} ({count} round trips at rest)"
@@ -76,7 +76,7 @@ def outcome_in_words(outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 #
         case Cap(tried=tried):
             return f"after {_mib(tried)} nothing is answered"
         case Flood(sent=sent, answered=answered, closed=closed, is_useful=is_useful):
-            end = f"dies with code {closed}" if closed else "useful" if is_useful else "stuck"
+            end = _ends(closed) if closed else "useful" if is_useful else "stuck"
             return f"{answered} of {sent} answered, {end} afterwards"
         case Skipped():
             return "not looked at"
@@ -94,9 +94,7 @@ def found_in_words(finding: Finding) -> str:
 
 def _after(after: After) -> str:
     if after.closed is not None:
-        dies = f"dies with code {after.closed}"
-        if after.closed in DELIBERATE:
-            dies = f"ends the connection with {after.closed}"
+        dies = _ends(after.closed)
         return f"answers {_answers(after.answers)}, {dies}" if after.answers else dies
     end = (
         "answers the known request afterwards" if after.is_useful else "answers nothing afterwards"
@@ -104,6 +102,10 @@ def _after(after: After) -> str:
     if after.answers:
         return f"survives, answers {_answers(after.answers)}, {end}"
     return f"survives, silent, {end}" if after.is_useful else f"silent, {end}"
+
+
+def _ends(code: int) -> str:
+    return f"ends the connection with {code}" if code in DELIBERATE else f"dies with code {code}"
 
 
 def _answers(answers: tuple[Answer, ...]) -> str:
