@@ -5,6 +5,9 @@ Copy this file into a project, and put ``isolated`` around the whole ASGI applic
     threads = ThreadPoolExecutor(32)
     application = isolated(ProtocolTypeRouter({...}), threads)
 
+Around the whole, because Uvicorn can begin a request in the context of the one before it on its
+connection: a part that is not isolated would then fail.
+
 Why: Channels runs all synchronous code of a process on one thread. Asynchronous consumers wait for
 that thread too: before each message, in each ``database_sync_to_async`` and in each call of the
 ORM (github.com/django/channels/issues/2132). So one handler that blocks delays all connections. A

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path, re_path, register_converter
@@ -48,12 +49,26 @@ def mount(exhibit: Exhibit) -> Any:
     application = with_every_end(with_backpressure(ended_once(application)))
     if exhibit.protocol == "websocket":
         application = without_compression(application)
-    return isolated_where_possible(application) if exhibit.edition.isolated else application
+    return isolated_where_possible(application) if exhibit.edition.isolated else shared(application)
 
 
 def isolated_where_possible(application: Any) -> Any:
     """Isolate where that can be done: ``compare --with`` also runs versions that cannot."""
     return isolated(application, THREADS) if CAN_ISOLATE else application
+
+
+def shared(application: Any) -> Any:
+    """Make an ASGI application whose synchronous code runs on the one thread of the process.
+
+    On Uvicorn a request can begin in the context of the one before it on its connection
+    (github.com/python/cpython/issues/140947), so in that of ``isolated``, which is over.
+    """
+
+    async def shared_application(scope: Any, receive: Any, send: Any) -> None:
+        SyncToAsync.thread_sensitive_context.set(None)  # type: ignore[arg-type] # which is none
+        await application(scope, receive, send)
+
+    return shared_application
 
 
 def _patterns(protocol: str, others: dict[str, Any]) -> list[Any]:

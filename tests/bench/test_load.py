@@ -90,7 +90,7 @@ async def test_a_load_is_counted_in_whole_turns_of_all_connections() -> None:
 
     sample = await closed_loop(connections, PING, PING, 0.05)
 
-    assert min(sample.latencies) > each * count * 0.8
+    assert min(sample.latencies) > each * count * 0.4  # an early reply would take `each`
     assert len(sample.latencies) >= count - 1
     assert sample.seconds > each * count * 0.8
 

@@ -1,4 +1,4 @@
-"""The threads of a real Daphne: how many idle sockets hold, and who waits when all are blocked."""
+"""The threads of a real server: how many idle sockets hold, and who waits when all are blocked."""
 
 import asyncio
 import re
@@ -9,8 +9,9 @@ import psutil
 import pytest
 from django.conf import settings
 
-from sandbox.processes.servers import Server, serve
+from sandbox.processes.servers import Server, installed, serve
 from sandbox.wire import WebSocket, websocket
+from sandbox.wire.stream import open_stream
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
 
@@ -62,3 +63,28 @@ async def test_who_waits_for_a_thread_is_answered_and_logged(server: Server) -> 
         replies = await asyncio.gather(*(one.receive(TIMEOUT) for one in blocked))
     assert replies == ['{"message":2}'] * len(blocked)
     assert re.search(r"/echo/websocket/ waited \S+ s for a thread", server.log())
+
+
+@pytest.mark.skipif("uvicorn" not in installed(), reason="Uvicorn is not installed.")
+async def test_on_a_connection_that_had_another_request_stock_answers() -> None:
+    """A request that Uvicorn begins in the context of an isolated one is answered all the same."""
+    body = b'{"message":"hi"}'
+
+    def head(path: str) -> bytes:
+        return (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+
+    with serve("uvicorn", environment={"LOG_LEVEL": "WARNING"}) as server:
+        async with open_stream(server.url, None) as stream:
+            await stream.write(head("/echo/async-http/") + body + head("/stock/async-http/"))
+            heard = b""
+            while heard.count(body) < 2:
+                part = await asyncio.wait_for(stream.read(), TIMEOUT)
+                assert part, heard
+                heard += part
+                if heard.endswith(body) and heard.count(body) == 1:
+                    await asyncio.sleep(0.1)  # the first request is over
+                    await stream.write(body)
+        assert "Traceback" not in server.log()
+    assert heard.count(b"HTTP/1.1 200 OK") == 2
