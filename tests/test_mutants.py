@@ -186,8 +186,8 @@ MUTANTS = [
     Mutant(
         "no-isolation",
         "routing/urls.py",
-        "if exhibit.edition.isolated else application",
-        "if not exhibit.edition.isolated else application",
+        "if exhibit.edition.isolated else shared(application)",
+        "if not exhibit.edition.isolated else shared(application)",
         "tests/routing/test_routing.py::test_a_waiting_exhibit_delays_no_other[echo/websocket]",
     ),
     Mutant(

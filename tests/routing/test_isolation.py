@@ -24,12 +24,15 @@ TIMEOUT = 30.0
 THREADS = 4
 
 released = threading.Event()
+waiting: list[str] = []
+"""What waits for the test's sign."""
 language: ContextVar[str] = ContextVar("language", default="none")
 
 
 def block(text: str) -> str:
     """Wait for the test's sign where the text asks for it."""
     if text == "block":
+        waiting.append(text)
         assert released.wait(TIMEOUT)
     return text
 
@@ -56,6 +59,7 @@ ALL = [*BLOCKING, Async]
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
     released.clear()
+    waiting.clear()
     with ThreadPoolExecutor(THREADS) as threads:
         yield threads
         released.set()
@@ -108,6 +112,9 @@ async def test_a_call_that_waits_long_for_a_thread_is_logged(
         ]
         for one in blocked:
             await one.send_to("block")
+        async with asyncio.timeout(TIMEOUT):
+            while len(waiting) < THREADS:
+                await asyncio.sleep(0.01)
         await other.send_to("hi")
         assert await other.receive_nothing(0.3)
         released.set()
