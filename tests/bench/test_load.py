@@ -78,19 +78,25 @@ async def test_a_stall_is_charged_to_all_requests_that_were_due_during_it() -> N
 async def test_a_load_is_counted_in_whole_turns_of_all_connections() -> None:
     """Where connections are answered one after another, no early reply hides how long all take."""
     each, count = 0.02, 10
-    free_at = asyncio.get_running_loop().time()
+    asked: asyncio.Queue[Connection] = asyncio.Queue()
 
-    def in_turn(_number: int) -> tuple[bytes, float]:
-        nonlocal free_at
-        now = asyncio.get_running_loop().time()
-        free_at = max(free_at, now) + each
-        return PING, free_at - now
+    class Queued(Connection):
+        def send(self, _payload: bytes) -> None:
+            asked.put_nowait(self)
 
-    connections = [Connection(in_turn) for _ in range(count)]
+    async def answer_in_turn() -> None:
+        while True:
+            connection = await asked.get()
+            await asyncio.sleep(each)
+            connection.on_reply(PING)
+
+    connections = [Queued(lambda _: None) for _ in range(count)]
+    answering = asyncio.create_task(answer_in_turn())
 
     sample = await closed_loop(connections, PING, PING, 0.05)
 
-    assert min(sample.latencies) > each * count * 0.4  # an early reply would take `each`
+    answering.cancel()
+    assert min(sample.latencies) > each * count * 0.8
     assert len(sample.latencies) >= count - 1
     assert sample.seconds > each * count * 0.8
 

@@ -353,7 +353,7 @@ class Leaver(Echo):
 
 @pytest.mark.parametrize("consumer", [AsyncLeaver, Leaver])
 async def test_no_handler_runs_after_disconnect(consumer: Any) -> None:
-    """An event of the layer that waits for its turn meanwhile is not handled any more."""
+    """After disconnect, an event of the layer that waited for its turn is not handled."""
     handled: list[str] = []
     consumer = type("Noting", (consumer,), {"handled": handled})
     with override_settings(CHANNEL_LAYERS=IN_MEMORY):
