@@ -44,7 +44,7 @@ class WorkerClient:
             request = IN_MEMORY
         if isinstance(request, Error):
             return encode(answer(request))
-        if self.reply and self.reply.done():  # a late reply to an earlier request
+        if self.reply and self.reply.done():  # a late reply, or an error, of an earlier request
             self.reply = None
         try:
             await self._send(request)
@@ -87,7 +87,7 @@ class WorkerClient:
         try:
             return await self.layer.receive(self.reply_channel)
         except LAYER_ERRORS as error:
-            return error
+            return error  # raised, it would be logged where no request waits for it any more
 
     def close(self) -> None:
         """Wait for no reply any more."""

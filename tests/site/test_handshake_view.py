@@ -49,9 +49,10 @@ async def test_a_room_is_not_disturbed(daphne: Server) -> None:
 
 @pytest.mark.asyncio
 async def test_another_site_cannot_ask_for_it(daphne: Server) -> None:
-    """Without the token of the form nothing is opened: the answer is 403."""
+    """Without the token of the form nothing is opened: the answer is 403; OPTIONS is 405."""
     url = f"{daphne.url}/exhibits/echo/websocket/wire/"
     assert (await http("POST", url, body=b"code=1000")).status == 403
+    assert (await http("OPTIONS", url)).status == 405
 
 
 @pytest.mark.asyncio
